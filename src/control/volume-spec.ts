@@ -1,0 +1,49 @@
+/**
+ * Everything a volume server must know of its volume: the validated result of the StorageClass
+ * parameters, the PersistentVolume's attributes and the driver's configuration. It is sent to the
+ * supervisor and kept in `volume.json`; it never holds a credential.
+ */
+export interface VolumeSpec {
+  /** The CSI volume handle, at most 128 bytes. */
+  readonly volumeId: string;
+  readonly bucket: string;
+  /** Empty, or a key prefix that ends in `/`. */
+  readonly prefix: string;
+  /** Absolute URL of the S3 endpoint; absent: AWS's own for `region`. */
+  readonly endpoint?: string;
+  readonly region: string;
+  /** Bucket in the path instead of in the host name. */
+  readonly forcePathStyle: boolean;
+  /** PEM file of a private certificate authority. */
+  readonly caBundle?: string;
+  readonly cacheMode: "full" | "metadata-only";
+  /** Ceiling of the cached file data on this node. */
+  readonly cacheSizeBytes: number;
+  /** Quiet time after which a changed file is exported. */
+  readonly writeBackDelayMs: number;
+  /** Longest time a change waits for its export. */
+  readonly writeBackMaxDelayMs: number;
+  /** Age from which what was learned from S3 is asked for again. */
+  readonly revalidateAfterMs: number;
+  /** Files below this size are fetched when their directory is first used. */
+  readonly importSizeLessThanBytes: number;
+  /** Attributes of objects that carry no POSIX metadata; modes without type bits. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly fileMode: number;
+  readonly dirMode: number;
+  /** Ceiling of the server's buffers. */
+  readonly memoryLimitBytes: number;
+  /** Whether setuid, setgid and device bits of imported objects are believed. */
+  readonly trustObjectModes: boolean;
+  /** What `df` shows as the volume's size; 0 when the claim gave none. */
+  readonly capacityBytes: number;
+  readonly readOnly: boolean;
+}
+
+/** S3 credentials as a volume server reads them from its credentials file (mode 0600, on tmpfs). */
+export interface CredentialsFile {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
