@@ -1,0 +1,274 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, fdatasync, fstatSync, openSync, statSync } from "node:fs";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { applicationId, formatVersion, schema } from "./schema.ts";
+
+/** Why the state folder of a volume cannot be used; the message names the folder. */
+export class CacheError extends Error {
+  readonly code: "inUse" | "newerFormat" | "foreign" | "syncFailed";
+  constructor(code: CacheError["code"], message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = "CacheError";
+    this.code = code;
+  }
+}
+
+/** Transactions after which the write-ahead log is checkpointed: when idle, and at the latest. */
+const checkpointTransactions = { idle: 4_000, atLatest: 60_000 };
+
+/**
+ * The volume's database: one process, one connection, write-ahead log with synchronous=NORMAL. A transaction
+ * is in the page cache when it returns (kill -9 loses nothing) and on the disk after {@link sync}; after a
+ * power cut SQLite keeps a prefix of the transactions.
+ */
+export class VolumeDatabase {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #statements = new Map<string, StatementSync>();
+  /** False when an earlier boot of this machine wrote what is in the database. */
+  readonly sameBoot: boolean;
+  /** 16 random bytes, the volume's for ever. */
+  readonly volumeUuid: Uint8Array;
+  /** 32 random bytes, secret, the volume's for ever. */
+  readonly secret: Uint8Array;
+  /** 8 bytes that change when acknowledged, unsynced data may have been lost, and only then. */
+  readonly writeVerifier: Uint8Array;
+  #inTransaction = false;
+  #changed = false;
+  #walDescriptor: number | undefined;
+  #committed = 0;
+  #synced = 0;
+  #syncing: { readonly upTo: number; readonly done: Promise<void> } | undefined;
+  #failure: CacheError | undefined;
+  #sinceCheckpoint = 0;
+
+  /**
+   * Opens or makes `path`. `bootId` identifies this boot of the machine.
+   * @throws {CacheError} inUse when another process has it, newerFormat, foreign when it is no volume database.
+   */
+  constructor(path: string, bootId: string) {
+    this.#path = path;
+    this.#db = new DatabaseSync(path, { timeout: 0 });
+    try {
+      this.#configure();
+    } catch (error) {
+      this.#db.close();
+      if (error instanceof Error && /locked|busy/i.test(error.message)) {
+        throw new CacheError("inUse", `Another process uses the volume state ${path}`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+    const storedBoot = this.#meta("bootId");
+    this.sameBoot = storedBoot === undefined || Buffer.from(storedBoot).toString() === bootId;
+    this.volumeUuid = this.#metaOrNew("volumeUuid", 16);
+    this.secret = this.#metaOrNew("secret", 32);
+    const verifier = this.sameBoot ? this.#meta("writeVerifier") : undefined;
+    this.writeVerifier = verifier ?? randomBytes(8);
+    this.#bootId = bootId;
+  }
+  readonly #bootId: string;
+
+  #configure(): void {
+    this.#db.exec(
+      "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; " +
+        "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF",
+    );
+    const version = Number(this.#db.prepare("PRAGMA user_version").get()?.["user_version"]);
+    if (version > formatVersion) {
+      throw new CacheError(
+        "newerFormat",
+        `The volume state ${this.#path} has format ${version}; this release reads up to ${formatVersion}`,
+      );
+    }
+    const id = Number(this.#db.prepare("PRAGMA application_id").get()?.["application_id"]);
+    if (version !== 0 && id !== applicationId) {
+      throw new CacheError("foreign", `${this.#path} is not a volume database`);
+    }
+    this.#db.exec("BEGIN IMMEDIATE");
+    if (version === 0) {
+      this.#db.exec(schema);
+      this.#db.exec(`PRAGMA application_id=${applicationId}; PRAGMA user_version=${formatVersion}`);
+    }
+    this.#db.exec("COMMIT");
+  }
+
+  #meta(name: string): Uint8Array | undefined {
+    const value = this.get("SELECT value FROM meta WHERE name = ?", name)?.["value"];
+    return value instanceof Uint8Array ? value : undefined;
+  }
+
+  #metaOrNew(name: string, lengthBytes: number): Uint8Array {
+    const stored = this.#meta(name);
+    if (stored !== undefined) return stored;
+    const made = randomBytes(lengthBytes);
+    this.transaction(() => this.run("INSERT INTO meta VALUES (?, ?)", name, made));
+    return made;
+  }
+
+  /**
+   * Declares that what an earlier boot left has been put in order: from here on the state belongs to this
+   * boot. To be called inside the transaction that repaired it.
+   */
+  adoptBoot(): void {
+    this.run("INSERT OR REPLACE INTO meta VALUES ('bootId', ?)", Buffer.from(this.#bootId));
+    this.run("INSERT OR REPLACE INTO meta VALUES ('writeVerifier', ?)", this.writeVerifier);
+  }
+
+  /** A number kept in `meta`, or `initial`. */
+  counter(name: string, initial: number): number {
+    const stored = this.#meta(name);
+    return stored === undefined ? initial : Number(Buffer.from(stored).readBigUInt64LE());
+  }
+
+  /** Keeps a number in `meta`. Inside a transaction only. */
+  setCounter(name: string, value: number): void {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(value));
+    this.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, bytes);
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** The first row, columns by name. */
+  get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
+    return this.#prepare(sql).get(...values);
+  }
+
+  /** All rows, columns by name. */
+  all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
+    return this.#prepare(sql).all(...values);
+  }
+
+  /** Executes a change; returns the number of rows it touched. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    this.#changed = true;
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  /** True while inside {@link transaction}. */
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
+  /**
+   * Runs the synchronous `run` in one transaction; inside another one it becomes part of that. When `run`
+   * throws, the outermost transaction is rolled back and the error passed on.
+   */
+  transaction<T>(run: () => T): T {
+    if (this.#inTransaction) return run();
+    this.#prepare("BEGIN IMMEDIATE").run();
+    this.#inTransaction = true;
+    this.#changed = false;
+    try {
+      const result = run();
+      this.#prepare("COMMIT").run();
+      if (this.#changed) {
+        this.#committed += 1;
+        this.#sinceCheckpoint += 1;
+      }
+      return result;
+    } catch (error) {
+      this.#db.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  /** Whether a committed transaction may not be on the disk yet. */
+  get unsynced(): boolean {
+    return this.#synced < this.#committed;
+  }
+
+  /**
+   * Resolves when every transaction committed before this call is on the disk. Callers share an fdatasync that
+   * started after their transaction. @throws {CacheError} syncFailed, from the first failure on for ever.
+   */
+  async sync(): Promise<void> {
+    const wanted = this.#committed;
+    while (this.#synced < wanted) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#syncing === undefined) {
+        const upTo = this.#committed;
+        const done = this.#syncWal().then(
+          () => {
+            this.#synced = Math.max(this.#synced, upTo);
+            this.#syncing = undefined;
+          },
+          (error: unknown) => {
+            this.#failure = new CacheError("syncFailed", `Cannot sync ${this.#path}-wal`, {
+              cause: error,
+            });
+            this.#syncing = undefined;
+          },
+        );
+        this.#syncing = { upTo, done };
+      }
+      await this.#syncing.done;
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #syncWal(): Promise<void> {
+    const path = `${this.#path}-wal`;
+    // SQLite makes the log anew after a truncating checkpoint of another tool: compare before trusting the descriptor.
+    if (this.#walDescriptor !== undefined) {
+      if (fstatSync(this.#walDescriptor).ino !== statSync(path).ino) {
+        closeSync(this.#walDescriptor);
+        this.#walDescriptor = undefined;
+      }
+    }
+    this.#walDescriptor ??= openSync(path, "r+");
+    const descriptor = this.#walDescriptor;
+    return new Promise((resolve, reject) => {
+      fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  /**
+   * Moves the log into the database when it has grown; blocks for two fdatasyncs. `idle`: nobody waits.
+   * To be called between transactions.
+   */
+  checkpointIfDue(idle: boolean): void {
+    const due = idle ? checkpointTransactions.idle : checkpointTransactions.atLatest;
+    if (this.#sinceCheckpoint < due || this.#syncing !== undefined) return;
+    this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#sinceCheckpoint = 0;
+  }
+
+  /** Keeps a record of the protocol layer. Inside a transaction only. */
+  put(kind: string, key: Uint8Array, value: Uint8Array): void {
+    this.run("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", kind, key, value);
+  }
+
+  /** Removes a record of the protocol layer. Inside a transaction only. */
+  delete(kind: string, key: Uint8Array): void {
+    this.run("DELETE FROM state WHERE kind = ? AND key = ?", kind, key);
+  }
+
+  /** The protocol layer's records of a kind, ordered by key. */
+  scan(kind: string): { readonly key: Uint8Array; readonly value: Uint8Array }[] {
+    return this.all("SELECT key, value FROM state WHERE kind = ? ORDER BY key", kind).map(
+      (row) => ({
+        key: row["key"] as Uint8Array,
+        value: row["value"] as Uint8Array,
+      }),
+    );
+  }
+
+  /** Syncs and closes; the database is not to be used any more. */
+  async close(): Promise<void> {
+    if (this.unsynced && this.#failure === undefined) await this.sync();
+    this.#db.close();
+    if (this.#walDescriptor !== undefined) closeSync(this.#walDescriptor);
+  }
+}

@@ -1,0 +1,24 @@
+import type { InodeNumber } from "../vfs/attributes.ts";
+
+/**
+ * What the file system asks of the engine that keeps it and the bucket one truth. The `…Ready` calls answer at
+ * once with undefined when nothing has to be waited for, else with a promise after which the question should be
+ * asked again. Their promises reject with `FsError` (IO, DELAY, ACCESS) when S3's answer is needed and does not come;
+ * whatever the cache can answer alone stays undefined while S3 is away.
+ */
+export interface Synchroniser {
+  /** The directory's names are known. A listing older than `revalidateAfter` is renewed in the background. */
+  directoryReady(directory: InodeNumber): Promise<void> | undefined;
+  /** The names of the directory and of all directories below it are known: before a rename of it. */
+  subtreeReady(directory: InodeNumber): Promise<void> | undefined;
+  /** Mode, owner and times of these inodes are the objects' own. */
+  attributesReady(inodes: readonly InodeNumber[]): Promise<void> | undefined;
+  /** The file's remote version was confirmed within `revalidateAfter`, or S3 cannot be asked: before an open. */
+  openReady(inode: InodeNumber): Promise<void> | undefined;
+  /** Fetches `[start, end)`, which is absent, into the cache and its extents (more may come with it). */
+  fetch(inode: InodeNumber, start: number, end: number): Promise<void>;
+  /** Reads `[start, end)`, which is absent, without keeping it on the disk (cache mode metadata-only). */
+  readThrough(inode: InodeNumber, start: number, end: number): Promise<Uint8Array>;
+  /** Says, after its transaction, that an inode or a tombstone has something for S3: the export is scheduled. */
+  changed(): void;
+}
