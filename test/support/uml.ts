@@ -1,0 +1,236 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { Duplex } from "node:stream";
+import { setTimeout as after } from "node:timers/promises";
+import { undoWhenAbandoned } from "./abandon.ts";
+import { commandsOver, type Guest, guestKind, requireProgram } from "./guest.ts";
+import { GuestChannel } from "./guest-channel.ts";
+import type { GuestDisk } from "./guest-disk.ts";
+import { guestTag, removeLeftovers } from "./guest-leftovers.ts";
+import { createGuestNetwork, type GuestNetwork } from "./guest-network.ts";
+
+/** How to boot a guest. */
+export interface GuestOptions {
+  /** Names the log file: `build/logs/guest-<name>.log`, overwritten by the next guest of that name. */
+  readonly name: string;
+  /** Memory of a User Mode Linux. Default 1000. */
+  readonly memoryMb?: number;
+  /** Mounted at `diskAt`, with write barriers. The same disk in the next guest holds what was synced. */
+  readonly disk?: GuestDisk;
+  /** Default `/var/lib/s3files`. */
+  readonly diskAt?: string;
+  /** `tap` connects a User Mode Linux to a namespace of the host, see {@link UmlGuest.network}. Default `none`. */
+  readonly network?: "none" | "tap";
+  /** Environment of all commands. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The guest is killed after this time, even when the test run is gone. Default 1,800. */
+  readonly lifetimeSeconds?: number;
+}
+
+/** A guest that may have a network to the host. */
+export interface UmlGuest extends Guest {
+  readonly network: GuestNetwork | undefined;
+}
+
+/** The checkout. */
+export const projectDir = join(import.meta.dirname, "../..");
+const support = import.meta.dirname;
+const build = join(projectDir, "build");
+const defaultDiskAt = "/var/lib/s3files";
+const guestsDir = join(build, "guests");
+
+/**
+ * Boots a guest where {@link guestKind} says and resolves when it takes commands (User Mode Linux: 2 to 5 s).
+ * Nothing of it is left after `shutdown`, `kill`, disposal, a failed boot, or the end of the test run.
+ * @throws {Error} with the end of the console when it does not boot.
+ */
+export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
+  mkdirSync(join(build, "logs"), { recursive: true });
+  mkdirSync(guestsDir, { recursive: true });
+  removeLeftovers([guestsDir, "/dev/shm"]);
+  const kind = guestKind();
+  if (kind === "host" && (options.disk !== undefined || options.network === "tap")) {
+    throw new Error("A guest with a disk or a tap device needs S3FILES_E2E=uml");
+  }
+  const logPath = join(build, "logs", `guest-${options.name}.log`);
+  const log = createWriteStream(logPath);
+  using undoing = new DisposableStack();
+  const sharedDir = undoing.adopt(mkdtempSync(join(guestsDir, `${guestTag}-`)), removeFolder);
+  undoing.use(undoWhenAbandoned(() => removeFolder(sharedDir)));
+  const network = options.network === "tap" ? undoing.use(createGuestNetwork()) : undefined;
+  const recordPath = join(sharedDir, "record");
+
+  const child =
+    kind === "uml"
+      ? startUml(options, { sharedDir, recordPath, network })
+      : startOnHost(options, sharedDir);
+  const group = child.pid;
+  if (group === undefined) throw new Error("The guest's process cannot be started");
+  const killGroup = () => {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    }
+  };
+  undoing.use(undoWhenAbandoned(killGroup));
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const channel = channelOf(child, kind);
+  child.once("close", () => {
+    channel.close(new Error(`The guest '${options.name}' has ended; see ${logPath}`));
+    log.end();
+  });
+  for (const stream of [child.stderr, kind === "uml" ? child.stdout : undefined]) {
+    stream?.on("data", (bytes: Buffer) => void log.write(bytes));
+  }
+
+  const kill = async () => {
+    killGroup();
+    await ended;
+    cleanUp.dispose();
+  };
+  const cleanUp = undoing.move();
+  try {
+    const late = after(60_000, undefined, { ref: false }).then(() => {
+      throw new Error(`The guest '${options.name}' took more than 60 s to boot`);
+    });
+    await Promise.race([channel.ready, late]);
+  } catch (cause) {
+    await kill();
+    const tail = readFileSync(logPath, "utf8").split("\n").slice(-15).join("\n");
+    throw new Error(`The guest '${options.name}' did not boot:\n${tail}`, { cause });
+  }
+  const env = {
+    ...options.env,
+    S3FILES_RECORD: kind === "uml" ? "/dev/ttyS1" : recordPath,
+  };
+  const commands = commandsOver(channel, {
+    sharedDir,
+    env,
+    onLine: (line) => void log.write(`${line}\n`),
+  });
+  const shutdown = async () => {
+    if (options.disk !== undefined) {
+      // Whether it worked does not matter: what must survive a power cut has been synced before.
+      const at = options.diskAt ?? defaultDiskAt;
+      await commands
+        .run(`umount ${at} || sync -f ${at}`, { timeoutMs: 5000 })
+        .catch(() => undefined);
+    }
+    channel.off();
+    await Promise.race([ended, after(15_000, undefined, { ref: false })]);
+    await kill();
+  };
+  return {
+    kind,
+    logPath,
+    sharedDir,
+    network,
+    ...commands,
+    recorded: () => (existsSync(recordPath) ? readFileSync(recordPath, "latin1") : ""),
+    kill,
+    shutdown,
+    [Symbol.asyncDispose]: shutdown,
+  };
+}
+
+function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}
+
+function initArguments(options: GuestOptions): string[] {
+  return [
+    `S3FILES_AGENT=${join(support, "guest-agent.pl")}`,
+    `S3FILES_NODE=${dirname(process.execPath)}`,
+    `S3FILES_DISK_AT=${options.diskAt ?? defaultDiskAt}`,
+  ];
+}
+
+interface Places {
+  readonly sharedDir: string;
+  readonly recordPath: string;
+  readonly network: GuestNetwork | undefined;
+}
+
+function startUml(options: GuestOptions, { sharedDir, recordPath, network }: Places): ChildProcess {
+  const uml = [
+    requireProgram("linux.uml", "user-mode-linux"),
+    `mem=${options.memoryMb ?? 1000}M`,
+    ...(options.disk === undefined ? [] : [`ubd0=${options.disk.path}`]),
+    ...(network === undefined
+      ? []
+      : [
+          `vec0:transport=tap,ifname=${network.device},depth=64,gro=1`,
+          `S3FILES_ADDRESS=${network.guestAddress}`,
+        ]),
+    // Read-only: the guest's root is this machine's.
+    ...["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"],
+    "init=/bin/bash",
+    ...["con=null", "con0=null,fd:1", "ssl=null", "ssl0=fd:3", "ssl1=null,fd:4"],
+    ...[`uml_dir=${sharedDir}`, "umid=uml", "quiet"],
+    ...initArguments(options),
+    // What follows goes to init, which is bash.
+    ...["--", join(support, "guest-init.sh")],
+  ];
+  const inNetwork = network === undefined ? [] : ["ip", "netns", "exec", network.namespace];
+  const lifetime = ["timeout", "--signal=KILL", `${options.lifetimeSeconds ?? 1800}`];
+  const [program = "", ...args] = [...lifetime, ...inNetwork, ...uml];
+  const record = openSync(recordPath, "a");
+  try {
+    return spawn(program, args, {
+      // A process group of its own, so that the guest's processes can be ended by its number.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "pipe", record],
+      // User Mode Linux keeps the guest's memory in a file there.
+      env: { PATH: process.env["PATH"], LD_PRELOAD: xstateShim(), TMPDIR: "/dev/shm" },
+    });
+  } finally {
+    closeSync(record);
+  }
+}
+
+function startOnHost(options: GuestOptions, sharedDir: string): ChildProcess {
+  // --kill-child: the end of the first process ends the namespace's others.
+  const unshare = ["--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"];
+  const env = ["S3FILES_ON_HOST=1", ...initArguments(options)];
+  const lifetime = ["timeout", "--signal=KILL", `${options.lifetimeSeconds ?? 1800}`];
+  const [program = "", ...args] = [...lifetime, "unshare", ...unshare, "env", ...env];
+  return spawn(program, [...args, "bash", join(support, "guest-init.sh")], {
+    detached: true,
+    cwd: sharedDir,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+function channelOf(child: ChildProcess, kind: "uml" | "host"): GuestChannel {
+  if (kind === "host") {
+    if (child.stdin === null || child.stdout === null) throw new Error("No pipes to the guest");
+    return new GuestChannel(child.stdout, child.stdin);
+  }
+  const line = child.stdio[3];
+  if (!(line instanceof Duplex)) throw new Error("No line to the guest");
+  return new GuestChannel(line, line);
+}
+
+/** The library that lets User Mode Linux run on CPUs with AMX, compiled when its source is newer. */
+function xstateShim(): string {
+  const source = join(support, "xstate-shim.c");
+  const library = join(build, "bin/xstate-shim.so");
+  if (!existsSync(library) || statSync(library).mtimeMs < statSync(source).mtimeMs) {
+    mkdirSync(dirname(library), { recursive: true });
+    const flags = ["-O2", "-Wall", "-fPIC", "-shared", "-fno-stack-protector"];
+    execFileSync(requireProgram("gcc", "gcc"), [...flags, "-o", library, source]);
+  }
+  return library;
+}
