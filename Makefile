@@ -1,0 +1,97 @@
+# make demo | test | check | bench: each sets up what it needs and is not there yet, and says what it does.
+# make reference: the file tests against another NFS server, which shows that the tests themselves are right.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# npm runs under the machine's own Node; everything else under the one that npm ci brings.
+MACHINE_PATH := $(PATH)
+export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/build/bin:$(PATH)
+
+PACKAGES_NATIVE := gcc libc6-dev
+PACKAGES_DEMO := $(PACKAGES_NATIVE) user-mode-linux nfs-common iproute2 kmod e2fsprogs
+PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync
+PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
+
+MODULES := node_modules/.package-lock.json
+TYPES := src/csi/gen/csi.ts
+LAUNCHER := build/bin/s3files-launcher
+NATIVE := $(LAUNCHER) build/bin/fs-probe build/bin/xstate-shim.so
+SOURCES = $(shell find src -name '*.ts')
+CFLAGS := -O2 -Wall -Wextra -Werror
+
+.PHONY: help demo test check bench reference clean setup-demo setup-test setup-check setup-bench
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+demo: setup-demo
+	@node test/e2e/demo.ts
+
+test: setup-test
+	@scripts/run-tests.sh fast contract integration e2e
+
+check: setup-check
+	@scripts/run-tests.sh fast
+
+bench: setup-bench
+	@node bench/run.ts
+
+reference: setup-bench
+	@scripts/run-tests.sh reference
+
+clean:
+	rm -rf build dist node_modules src/csi/gen
+
+# What is missing is said before anything is installed or built, hence one recipe per goal and not prerequisites.
+setup-demo:
+	@scripts/preflight.sh npm root
+	@scripts/install-packages.sh $(PACKAGES_DEMO)
+	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+
+setup-test:
+	@scripts/preflight.sh npm root go
+	@scripts/install-packages.sh $(PACKAGES_TEST)
+	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+	@scripts/install-versitygw.sh
+
+setup-check:
+	@scripts/preflight.sh npm
+	@$(MAKE) --no-print-directory $(MODULES) $(TYPES)
+
+setup-bench:
+	@scripts/preflight.sh npm root
+	@scripts/install-packages.sh $(PACKAGES_BENCH)
+	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+
+$(MODULES): package.json package-lock.json
+	@echo "npm: installing the packages of package-lock.json"
+	@PATH="$(MACHINE_PATH)" npm ci --no-audit --no-fund --loglevel=error
+	@node --version >/dev/null || { echo "npm: no Node for this machine among the packages (linux on x64 or arm64)" >&2; exit 1; }
+	@touch $@
+
+$(TYPES): proto/csi.proto scripts/generate-csi-types.mjs | $(MODULES)
+	@echo "types: generating src/csi/gen from proto/csi.proto"
+	@node scripts/generate-csi-types.mjs
+	@touch $@
+
+dist/main.js: $(SOURCES) tsconfig.json tsconfig.build.json $(TYPES) | $(MODULES)
+	@echo "tsc: building dist"
+	@tsc -p tsconfig.build.json
+	@touch $@
+
+build/bin/s3files-launcher: $(wildcard src/launcher/*.c src/launcher/*.h)
+	@echo "gcc: building $@"
+	@mkdir -p $(@D)
+	@gcc $(CFLAGS) -static -o $@ $(filter %.c,$^)
+
+build/bin/fs-probe: $(wildcard test/support/fs-probe*.c)
+	@echo "gcc: building $@"
+	@mkdir -p $(@D)
+	@gcc $(CFLAGS) -static -o $@ $^
+
+build/bin/xstate-shim.so: test/support/xstate-shim.c
+	@echo "gcc: building $@"
+	@mkdir -p $(@D)
+	@gcc $(CFLAGS) -fPIC -shared -fno-stack-protector -o $@ $<

@@ -1,0 +1,45 @@
+#!/bin/bash
+# run-tests.sh <stage>...: runs stages of the tests, all of them even when one fails, and fails if any did.
+# fast: format, lint, types, unit tests · contract: suites over fakes and in-process servers, protocol, model, sanity
+# integration: independent servers and real processes · e2e: the Linux NFS client · reference: see Makefile
+set -u
+cd "$(dirname "$0")/.."
+mkdir -p build/logs
+failed=()
+
+# step <name> <command>...: says what runs, and how long it took.
+step() {
+  local name=$1 began=$SECONDS
+  shift
+  echo "── $name"
+  "$@" || failed+=("$name")
+  echo "── $name: $((SECONDS - began)) s"
+}
+
+# mocha_in <folder>...: the test files below those of the folders that exist; mocha fails when it is given none.
+mocha_in() {
+  local files=()
+  readarray -d '' files < <(find "$@" -name '*.test.ts' -print0 2>/dev/null | sort -z)
+  [ ${#files[@]} -gt 0 ] || { echo "no tests in $*"; return 0; }
+  mocha --forbid-only "${files[@]}"
+}
+
+for stage in "$@"; do
+  case $stage in
+    fast)
+      step "format and lint" biome ci .
+      step types tsc --noEmit
+      step "unit tests" mocha_in test/unit
+      ;;
+    contract) step "contract, protocol, model and sanity tests" mocha_in test/contract test/protocol test/model test/sanity ;;
+    integration) step "integration tests" mocha_in test/integration ;;
+    e2e) step "the real client" mocha_in test/e2e ;;
+    reference) step "the reference server" env S3FILES_REFERENCE=1 mocha --forbid-only test/e2e/reference.test.ts ;;
+    *) echo "run-tests.sh does not know '$stage'" >&2; exit 2 ;;
+  esac
+done
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'FAILED: %s\n' "${failed[@]}"
+  exit 1
+fi
