@@ -12,6 +12,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/build/bin:$(PATH)
 PACKAGES_NATIVE := gcc libc6-dev
 PACKAGES_DEMO := $(PACKAGES_NATIVE) user-mode-linux nfs-common iproute2 kmod e2fsprogs
 PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync
+PACKAGES_REFERENCE := $(PACKAGES_TEST) nfs-kernel-server
 PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
 
 MODULES := node_modules/.package-lock.json
@@ -21,7 +22,7 @@ NATIVE := $(LAUNCHER) build/bin/fs-probe build/bin/xstate-shim.so
 SOURCES = $(shell find src -name '*.ts')
 CFLAGS := -O2 -Wall -Wextra -Werror
 
-.PHONY: help demo test check bench reference clean setup-demo setup-test setup-check setup-bench
+.PHONY: help demo test check bench reference clean setup-demo setup-test setup-check setup-bench setup-reference
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -38,7 +39,7 @@ check: setup-check
 bench: setup-bench
 	@node bench/run.ts
 
-reference: setup-bench
+reference: setup-reference
 	@scripts/run-tests.sh reference
 
 clean:
@@ -64,6 +65,11 @@ setup-bench:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_BENCH)
 	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+
+setup-reference:
+	@scripts/preflight.sh npm root
+	@scripts/install-packages.sh $(PACKAGES_REFERENCE)
+	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) build/bin/fs-probe build/bin/xstate-shim.so
 
 $(MODULES): package.json package-lock.json
 	@echo "npm: installing the packages of package-lock.json"

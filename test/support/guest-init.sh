@@ -34,13 +34,15 @@ if [ -z "${S3FILES_ON_HOST:-}" ]; then
     ip addr add "$S3FILES_ADDRESS" dev vec0
     ip link set vec0 up
   fi
-  # /lib/modules may not exist, and cannot be made: let the kernel's own requests find the guest's modules too.
+  # /lib/modules may not exist, and cannot be made: let commands and the kernel's own requests find the
+  # guest's modules all the same.
   mkdir -p /run/kernel/lib
   ln -s /usr/lib/uml/modules /run/kernel/lib/modules
   printf '#!/bin/sh\nexec /sbin/modprobe -d /run/kernel "$@"\n' > /run/kernel/modprobe
   chmod 755 /run/kernel/modprobe
   echo /run/kernel/modprobe > /proc/sys/kernel/modprobe
-  /run/kernel/modprobe nfsv4
+  export PATH=/run/kernel:$PATH
+  modprobe nfsv4
   if [ -b /dev/ubda ]; then
     mkdir -p "$S3FILES_DISK_AT"
     mount -t ext4 -o noatime,barrier=1 /dev/ubda "$S3FILES_DISK_AT"

@@ -16,7 +16,7 @@ import { setTimeout as after } from "node:timers/promises";
 import { undoWhenAbandoned } from "./abandon.ts";
 import { commandsOver, type Guest, guestKind, requireProgram } from "./guest.ts";
 import { GuestChannel } from "./guest-channel.ts";
-import type { GuestDisk } from "./guest-disk.ts";
+import { createDisk, type GuestDisk } from "./guest-disk.ts";
 import { guestTag, removeLeftovers } from "./guest-leftovers.ts";
 import { createGuestNetwork, type GuestNetwork } from "./guest-network.ts";
 
@@ -26,8 +26,11 @@ export interface GuestOptions {
   readonly name: string;
   /** Memory of a User Mode Linux. Default 1000. */
   readonly memoryMb?: number;
-  /** Mounted at `diskAt`, with write barriers. The same disk in the next guest holds what was synced. */
-  readonly disk?: GuestDisk;
+  /**
+   * An ext4 file system mounted at `diskAt`, with write barriers: an empty one of that size, or one of the caller's, which in
+   * the next guest holds what was synced.
+   */
+  readonly disk?: GuestDisk | { readonly sizeBytes: number };
   /** Default `/var/lib/s3files`. */
   readonly diskAt?: string;
   /** `tap` connects a User Mode Linux to a namespace of the host, see {@link UmlGuest.network}. Default `none`. */
@@ -69,11 +72,12 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
   const sharedDir = undoing.adopt(mkdtempSync(join(guestsDir, `${guestTag}-`)), removeFolder);
   undoing.use(undoWhenAbandoned(() => removeFolder(sharedDir)));
   const network = options.network === "tap" ? undoing.use(createGuestNetwork()) : undefined;
+  const disk = diskOf(options.disk, undoing);
   const recordPath = join(sharedDir, "record");
 
   const child =
     kind === "uml"
-      ? startUml(options, { sharedDir, recordPath, network })
+      ? startUml(options, { sharedDir, recordPath, network, disk })
       : startOnHost(options, sharedDir);
   const group = child.pid;
   if (group === undefined) throw new Error("The guest's process cannot be started");
@@ -145,6 +149,10 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
   };
 }
 
+function diskOf(wish: GuestOptions["disk"], undoing: DisposableStack): GuestDisk | undefined {
+  return wish === undefined || "path" in wish ? wish : undoing.use(createDisk(wish.sizeBytes));
+}
+
 function removeFolder(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
@@ -161,13 +169,17 @@ interface Places {
   readonly sharedDir: string;
   readonly recordPath: string;
   readonly network: GuestNetwork | undefined;
+  readonly disk: GuestDisk | undefined;
 }
 
-function startUml(options: GuestOptions, { sharedDir, recordPath, network }: Places): ChildProcess {
+function startUml(
+  options: GuestOptions,
+  { sharedDir, recordPath, network, disk }: Places,
+): ChildProcess {
   const uml = [
     requireProgram("linux.uml", "user-mode-linux"),
     `mem=${options.memoryMb ?? 1000}M`,
-    ...(options.disk === undefined ? [] : [`ubd0=${options.disk.path}`]),
+    ...(disk === undefined ? [] : [`ubd0=${disk.path}`]),
     ...(network === undefined
       ? []
       : [

@@ -1,0 +1,8 @@
+/** Test files that run against any mounted directory, in guests; `MOUNT` in their environment names it. */
+export const fileSuites = [
+  "files.guest.ts",
+  "directories.guest.ts",
+  "attributes.guest.ts",
+  "locks.guest.ts",
+  "programs.guest.ts",
+] as const;
