@@ -1,0 +1,150 @@
+import { unreachable } from "../base/unreachable.ts";
+import { BucketError, type BucketErrorCode, type BucketOperations } from "./bucket-operations.ts";
+import { CsiError, type CsiErrorCode } from "./error.ts";
+import { formatMark, markKey, type OwnershipMark, parseMark } from "./ownership-mark.ts";
+import { isDerivedBucketName } from "./volume-id.ts";
+
+const codeOf = {
+  denied: "PERMISSION_DENIED",
+  unauthenticated: "UNAUTHENTICATED",
+  noSuchBucket: "NOT_FOUND",
+  unavailable: "UNAVAILABLE",
+  invalid: "INTERNAL",
+} as const satisfies Record<BucketErrorCode, CsiErrorCode>;
+
+/** The place that an operation works on, as error messages name it. */
+export interface Place {
+  readonly volume: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly endpoint: string;
+}
+
+/** The volume, bucket and endpoint of a place, in words. */
+export function describePlace(place: Place): string {
+  const below = place.prefix === "" ? "" : ` below '${place.prefix}'`;
+  return `Volume ${place.volume}, bucket '${place.bucket}'${below} at ${place.endpoint}`;
+}
+
+/** One volume's bucket or prefix at its store, with failures turned into CSI errors that name it. */
+export class VolumeBucket {
+  readonly place: Place;
+  readonly #operations: BucketOperations;
+  readonly #signal: AbortSignal;
+
+  constructor(
+    options: { readonly place: Place },
+    dependencies: { readonly operations: BucketOperations; readonly signal: AbortSignal },
+  ) {
+    this.place = options.place;
+    this.#operations = dependencies.operations;
+    this.#signal = dependencies.signal;
+  }
+
+  /** The error with the volume's place before its reason. */
+  error(code: CsiErrorCode, reason: string, cause?: unknown): CsiError {
+    return new CsiError(
+      code,
+      `${describePlace(this.place)}: ${reason}`,
+      cause === undefined ? {} : { cause },
+    );
+  }
+
+  async #at<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      throw this.error(codeOf[error.code], error.message, error);
+    }
+  }
+
+  /** The mark, or why there is none. `foreign`: an object lies at its key that is no mark of this place. */
+  readMark(): Promise<
+    | { readonly kind: "marked"; readonly mark: OwnershipMark; readonly etag: string }
+    | { readonly kind: "foreign" | "unmarked" | "noSuchBucket" }
+  > {
+    const { bucket, prefix } = this.place;
+    return this.#at(async () => {
+      const read = await this.#operations.readDocument(bucket, markKey(prefix), this.#signal);
+      switch (read.kind) {
+        case "noSuchBucket":
+          return { kind: "noSuchBucket" };
+        case "notFound":
+          return { kind: "unmarked" };
+        case "found": {
+          const mark = parseMark(read.text);
+          if (mark === undefined || mark.bucket !== bucket || mark.prefix !== prefix) {
+            return { kind: "foreign" };
+          }
+          return { kind: "marked", mark, etag: read.etag };
+        }
+      }
+      return unreachable(read);
+    });
+  }
+
+  /** Makes the bucket. @throws {CsiError} ALREADY_EXISTS when another account has the name. */
+  async create(): Promise<"created" | "exists"> {
+    const { bucket } = this.place;
+    const outcome = await this.#at(() => this.#operations.createBucket(bucket, this.#signal));
+    if (outcome === "taken") {
+      throw this.error("ALREADY_EXISTS", "another account owns a bucket of this name");
+    }
+    return outcome;
+  }
+
+  /**
+   * Writes the mark if its key is free (or holds `replace`) and returns the mark that is there afterwards:
+   * another one when somebody was faster, also on a store that ignores the condition.
+   */
+  async writeMark(mark: OwnershipMark, replace?: string): Promise<OwnershipMark> {
+    const { bucket, prefix } = this.place;
+    await this.#at(() =>
+      this.#operations.writeDocument(
+        { bucket, key: markKey(prefix), text: formatMark(mark) },
+        replace === undefined ? "absent" : { etag: replace },
+        this.#signal,
+      ),
+    );
+    const now = await this.readMark();
+    if (now.kind === "marked") return now.mark;
+    throw this.error("ABORTED", "the ownership mark changed while the volume was being made");
+  }
+
+  /** Whether nothing at all has a key below the volume's prefix. */
+  isEmpty(): Promise<boolean> {
+    const { bucket, prefix } = this.place;
+    return this.#at(() => this.#operations.isEmpty(bucket, prefix, this.#signal));
+  }
+
+  /**
+   * Whether the unmarked bucket is what an interrupted CreateVolume or DeleteVolume of ours left: its name
+   * could only have come from this driver, and it is empty.
+   */
+  async isLeftover(): Promise<boolean> {
+    const { bucket, prefix } = this.place;
+    return prefix === "" && isDerivedBucketName(bucket) && (await this.isEmpty());
+  }
+
+  /**
+   * Removes the volume's objects, then its mark, then the bucket when it is ours. The mark goes after the
+   * objects, so that a repeat after a crash at any point goes on where this stopped.
+   */
+  async remove(what: { readonly contents: boolean; readonly bucket: boolean }): Promise<void> {
+    const { bucket, prefix } = this.place;
+    const keep = markKey(prefix);
+    await this.#at(async () => {
+      if (what.contents) await this.#operations.empty(bucket, { prefix, keep }, this.#signal);
+      await this.#operations.empty(bucket, { prefix: keep }, this.#signal);
+    });
+    if (what.bucket && (await this.removeBucket()) === "notEmpty") {
+      throw this.error("ABORTED", "objects were written while the bucket was being emptied");
+    }
+  }
+
+  /** Removes the bucket if it is empty. */
+  removeBucket(): Promise<"deleted" | "missing" | "notEmpty"> {
+    return this.#at(() => this.#operations.deleteBucket(this.place.bucket, this.#signal));
+  }
+}

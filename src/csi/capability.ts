@@ -1,0 +1,82 @@
+import { CsiError } from "./error.ts";
+import type {
+  _csi_v1_VolumeCapability_AccessMode_Mode__Output,
+  VolumeCapability__Output,
+} from "./gen/csi/v1/VolumeCapability.ts";
+
+/** Access mode of CSI, by name. */
+export type AccessMode = _csi_v1_VolumeCapability_AccessMode_Mode__Output;
+
+/** A capability that the driver offers: a file system, with mount flags from the allowed ones. */
+export interface MountCapability {
+  readonly accessMode: AccessMode;
+  /** Whether the mode lets nobody write. */
+  readonly readOnly: boolean;
+  /** Flags of the mount point itself, such as `noexec`. */
+  readonly vfsFlags: readonly string[];
+  /** Options of the NFS client, such as `nconnect=2`. */
+  readonly nfsOptions: readonly string[];
+}
+
+const vfsFlags = new Set([
+  "ro",
+  "rw",
+  "noexec",
+  "nosuid",
+  "nodev",
+  "noatime",
+  "nodiratime",
+  "relatime",
+  "sync",
+]);
+/** What an administrator may tune; the rest (hard, sec, port, proto, addresses) keeps the mount alive and private. */
+const nfsOption =
+  /^(nconnect=([1-9]|1[0-6])|lookupcache=(all|pos|positive|none)|(rsize|wsize)=\d{4,7}|(acregmin|acregmax|acdirmin|acdirmax)=\d{1,4}|vers=4\.[12])$/;
+
+/**
+ * The parsed capability.
+ * @throws {CsiError} INVALID_ARGUMENT when it is missing, names no access mode, asks for a block device or a
+ * file system of another kind, or carries a mount flag that the driver does not allow.
+ */
+export function mountCapability(
+  capability: VolumeCapability__Output | null | undefined,
+): MountCapability {
+  if (capability === null || capability === undefined) {
+    throw new CsiError("INVALID_ARGUMENT", "The volume capability is missing");
+  }
+  if (capability.block != null) {
+    throw new CsiError(
+      "INVALID_ARGUMENT",
+      "Block volumes are not supported; use volumeMode Filesystem",
+    );
+  }
+  const mount = capability.mount;
+  const accessMode = capability.accessMode?.mode ?? "UNKNOWN";
+  if (mount == null || accessMode === "UNKNOWN") {
+    throw new CsiError("INVALID_ARGUMENT", "The volume capability lacks its access type or mode");
+  }
+  if (!["", "nfs", "nfs4"].includes(mount.fsType)) {
+    throw new CsiError(
+      "INVALID_ARGUMENT",
+      `File system type '${mount.fsType}': leave fsType empty`,
+    );
+  }
+  if (mount.volumeMountGroup !== "") {
+    throw new CsiError("INVALID_ARGUMENT", "A volume mount group (fsGroup) is not supported yet");
+  }
+  const flags = mount.mountFlags.flatMap((flag) => flag.split(",")).filter((flag) => flag !== "");
+  for (const flag of flags) {
+    if (!vfsFlags.has(flag) && !nfsOption.test(flag)) {
+      throw new CsiError("INVALID_ARGUMENT", `Mount option '${flag}' is not allowed`);
+    }
+  }
+  return {
+    accessMode,
+    readOnly:
+      accessMode === "SINGLE_NODE_READER_ONLY" ||
+      accessMode === "MULTI_NODE_READER_ONLY" ||
+      flags.includes("ro"),
+    vfsFlags: flags.filter((flag) => vfsFlags.has(flag) && flag !== "ro" && flag !== "rw"),
+    nfsOptions: flags.filter((flag) => !vfsFlags.has(flag)),
+  };
+}

@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { isReservedKey } from "./parameters.ts";
+
+/** The driver's name as CSI plugin; also the mark's owner. */
+export const driverName = "s3files.csi.dev";
+
+/**
+ * What says that a bucket or prefix is ours: the JSON object `<prefix>.s3files/volume.json`. Only what
+ * carries it is ever deleted. Format 1; a reader refuses a higher number, fields are only ever added.
+ *
+ * It names its own place, so that a copy of a whole bucket does not pass for a volume of ours.
+ */
+export interface OwnershipMark {
+  readonly format: 1;
+  readonly driver: string;
+  /** Name in the CreateVolume request. */
+  readonly name: string;
+  readonly volumeId: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  /** {@link parametersDigest} of the request. */
+  readonly parameters: string;
+  readonly capacityBytes: number;
+  /** Whether the bucket was made for this volume and goes with it. */
+  readonly createdBucket: boolean;
+  /** False when the prefix held objects before it was ours: they stay. */
+  readonly ownsContents: boolean;
+  readonly onDelete: "delete" | "retain";
+  /** `released`: deleted with `onDelete: retain`; the data is nobody's, a new volume may take it over. */
+  readonly state: "owned" | "released";
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+}
+
+/** Key of the mark of the volume below `prefix`. */
+export function markKey(prefix: string): string {
+  return `${prefix}.s3files/volume.json`;
+}
+
+/** The mark's text. */
+export function formatMark(mark: OwnershipMark): string {
+  return `${JSON.stringify(mark, undefined, 2)}\n`;
+}
+
+/** The mark in `text`, or undefined when it is not one that this version can read. */
+export function parseMark(text: string): OwnershipMark | undefined {
+  let value: Partial<Record<keyof OwnershipMark, unknown>> | null;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const strings = ["name", "volumeId", "bucket", "prefix", "parameters", "createdAt"] as const;
+  const valid =
+    value.format === 1 &&
+    value.driver === driverName &&
+    strings.every((field) => typeof value[field] === "string") &&
+    Number.isSafeInteger(value.capacityBytes) &&
+    typeof value.createdBucket === "boolean" &&
+    typeof value.ownsContents === "boolean" &&
+    (value.onDelete === "delete" || value.onDelete === "retain") &&
+    (value.state === "owned" || value.state === "released");
+  return valid ? (value as OwnershipMark) : undefined;
+}
+
+/** Identifies a set of our parameters, whatever their order; Kubernetes' own keys do not count. */
+export function parametersDigest(parameters: Readonly<Record<string, string>>): string {
+  const own = Object.entries(parameters)
+    .filter(([key]) => !isReservedKey(key))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256").update(JSON.stringify(own)).digest("hex");
+}

@@ -1,0 +1,182 @@
+import { isDeepStrictEqual } from "node:util";
+import { mountCapability } from "./capability.ts";
+import { CsiError } from "./error.ts";
+import type { NodePublishVolumeRequest__Output } from "./gen/csi/v1/NodePublishVolumeRequest.ts";
+import type { NodeUnpublishVolumeRequest__Output } from "./gen/csi/v1/NodeUnpublishVolumeRequest.ts";
+import type { Mounter } from "./mounter.ts";
+import { isVolumeMount, type MountEntry, mountAt } from "./mountinfo.ts";
+import type { NodeDependencies } from "./node-dependencies.ts";
+import type { Publication, StageRecord } from "./stage-journal.ts";
+import type { RpcCall } from "./unary.ts";
+import { volumeId } from "./volume-id.ts";
+
+/** The recorded target paths at which a volume is mounted now. */
+export async function mountedTargets(record: StageRecord, mounter: Mounter): Promise<string[]> {
+  const mounts = await mounter.mounts();
+  const targets: string[] = [];
+  for (const { targetPath } of record.publications) {
+    const entry = mountAt(mounts, await mounter.canonicalPath(targetPath));
+    if (entry !== undefined && isVolumeMount(entry)) targets.push(targetPath);
+  }
+  return targets;
+}
+
+/** Unmounts every volume mount stacked at `path`; other mounts below them stay. */
+export async function unmountVolume(path: string, mounter: Mounter): Promise<void> {
+  for (;;) {
+    const entry = mountAt(await mounter.mounts(), path);
+    if (entry === undefined || !isVolumeMount(entry)) return;
+    await mounter.unmount(path);
+  }
+}
+
+const without = (record: StageRecord, targetPath: string): StageRecord => ({
+  ...record,
+  publications: record.publications.filter((one) => one.targetPath !== targetPath),
+});
+
+/** CSI spec, NodePublishVolume: missing arguments are judged before the volume is looked up. */
+function judge(request: NodePublishVolumeRequest__Output): Publication {
+  const id = volumeId(request.volumeId);
+  if (request.targetPath === "") {
+    throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the target path is missing`);
+  }
+  const { accessMode, readOnly, vfsFlags } = mountCapability(request.volumeCapability);
+  return {
+    targetPath: request.targetPath,
+    readOnly: readOnly || request.readonly,
+    accessMode,
+    vfsFlags,
+  };
+}
+
+/** The volume's record and mount. @throws {CsiError} FAILED_PRECONDITION when it is not staged at that path. */
+async function staged(
+  request: NodePublishVolumeRequest__Output,
+  { journal, mounter }: NodeDependencies,
+): Promise<{ readonly record: StageRecord; readonly source: string; readonly entry: MountEntry }> {
+  const { volumeId: id, stagingTargetPath } = request;
+  const record = await journal.read(id);
+  if (record?.state !== "staged" || record.stagingPath !== stagingTargetPath) {
+    const where = stagingTargetPath === "" ? "" : ` at ${stagingTargetPath}`;
+    throw new CsiError("FAILED_PRECONDITION", `Volume ${id} is not staged${where}`);
+  }
+  const source = await mounter.canonicalPath(stagingTargetPath);
+  const entry = mountAt(await mounter.mounts(), source);
+  if (entry === undefined || !isVolumeMount(entry)) {
+    // After a reboot the record outlives the mount; kubelet stages again.
+    throw new CsiError("FAILED_PRECONDITION", `Volume ${id} is no longer mounted at ${source}`);
+  }
+  return { record, source, entry };
+}
+
+/**
+ * Shows the staged volume at the target path: journal, directory, bind mount, check. Repeats are answered
+ * from mountinfo; a publish that fails leaves neither mount nor directory.
+ * @throws {CsiError} INVALID_ARGUMENT; FAILED_PRECONDITION when not staged, or for a second target of a volume
+ * with a single writer; ALREADY_EXISTS when published there in another way; INTERNAL.
+ */
+export async function publishVolume(
+  request: NodePublishVolumeRequest__Output,
+  dependencies: NodeDependencies & RpcCall,
+): Promise<Record<string, never>> {
+  const wanted = judge(request);
+  const { journal, mounter, log } = dependencies;
+  const { record, source, entry } = await staged(request, dependencies);
+  const publication: Publication = {
+    ...wanted,
+    readOnly: wanted.readOnly || record.spec.readOnly,
+  };
+  const { targetPath } = publication;
+  const target = await mounter.canonicalPath(targetPath);
+  const others = (await mountedTargets(record, mounter)).filter((path) => path !== targetPath);
+  const modes = [publication, ...record.publications.filter((p) => others.includes(p.targetPath))];
+  if (others.length > 0 && modes.some((one) => one.accessMode === "SINGLE_NODE_SINGLE_WRITER")) {
+    throw new CsiError(
+      "FAILED_PRECONDITION",
+      `Volume ${record.volumeId} has a single writer and is published at ${others[0]}`,
+    );
+  }
+  const known = record.publications.find((one) => one.targetPath === targetPath);
+  const there = mountAt(await mounter.mounts(), target);
+  if (there !== undefined && (known === undefined || !isVolumeMount(there))) {
+    throw new CsiError(
+      "FAILED_PRECONDITION",
+      `Volume ${record.volumeId}: ${target} is the mount point of ${there.source} (${there.fsType})`,
+    );
+  }
+  if (there !== undefined && !isDeepStrictEqual(known, publication)) {
+    throw new CsiError(
+      "ALREADY_EXISTS",
+      `Volume ${record.volumeId} is published at ${targetPath} with another capability or readonly`,
+    );
+  }
+  const kept = without(record, targetPath);
+  await journal.write({ ...kept, publications: [...kept.publications, publication] });
+  try {
+    // A mount of an earlier superblock of this volume is dead weight: the pod behind it is gone.
+    if (there !== undefined && there.device !== entry.device) await unmountVolume(target, mounter);
+    if (mountAt(await mounter.mounts(), target) === undefined) {
+      await mounter.makeDirectory(target, 0o000);
+    }
+    await mounter.bind({ ...publication, source, target });
+    const bound = mountAt(await mounter.mounts(), target);
+    if (bound?.device !== entry.device || (publication.readOnly && !bound.options.includes("ro"))) {
+      throw new CsiError("INTERNAL", `Volume ${record.volumeId}: ${target} is not its mount`);
+    }
+  } catch (error) {
+    try {
+      await unmountVolume(target, mounter);
+      await mounter.removeDirectory(target);
+      await journal.write(kept);
+    } catch (cause) {
+      // The record keeps the target: Unpublish finds it.
+      log.warn("Failed Publish could not be taken back", { volumeId: record.volumeId, cause });
+    }
+    throw error;
+  }
+  return {};
+}
+
+/**
+ * Takes the volume away from the target path and removes the empty directory. The last target of a volume is
+ * first exported, for at most `unpublishFlushTimeout`; S3 being away delays a pod's end no longer than that.
+ * @throws {CsiError} INVALID_ARGUMENT; FAILED_PRECONDITION when something of others is mounted there; INTERNAL.
+ */
+export async function unpublishVolume(
+  request: NodeUnpublishVolumeRequest__Output,
+  dependencies: NodeDependencies & RpcCall,
+): Promise<Record<string, never>> {
+  const id = volumeId(request.volumeId);
+  const { targetPath } = request;
+  if (targetPath === "") {
+    throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the target path is missing`);
+  }
+  const { journal, servers, mounter, log, signal } = dependencies;
+  const record = await journal.read(id);
+  const target = await mounter.canonicalPath(targetPath);
+  const entry = mountAt(await mounter.mounts(), target);
+  if (entry !== undefined && !isVolumeMount(entry)) {
+    throw new CsiError(
+      "FAILED_PRECONDITION",
+      `Volume ${id}: ${target} is the mount point of ${entry.source} (${entry.fsType}), not of a volume`,
+    );
+  }
+  if (entry !== undefined && record !== undefined) {
+    const targets = await mountedTargets(record, mounter);
+    if (targets.every((path) => path === targetPath)) {
+      try {
+        const pending = await servers.flush(id, record.unpublishFlushTimeoutMs, signal);
+        if ((pending?.pendingBytes ?? 0) > 0)
+          log.warn("Unpublished with data pending", { ...pending });
+      } catch (cause) {
+        // The data is safe on this node's disk; NodeUnstage is where it is waited for.
+        log.warn("Could not export before unpublish", { volumeId: id, cause });
+      }
+    }
+  }
+  await unmountVolume(target, mounter);
+  await mounter.removeDirectory(target);
+  if (record !== undefined) await journal.write(without(record, targetPath));
+  return {};
+}
