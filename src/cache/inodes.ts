@@ -10,6 +10,8 @@ export const dirtyBits = {
   metadata: 2,
   /** Its name: the object, if there is one, is under another key. */
   name: 4,
+  /** Its path is local (`.nfs…`, lost+found): the other bits wait until it is renamed to one that S3 has. */
+  local: 8,
 } as const;
 
 /** The object that holds a file's base data: where it is *now*, which need not be the path's key. */
@@ -31,6 +33,8 @@ export interface InodeRow {
   gid: number;
   links: number;
   sizeBytes: number;
+  /** Bytes of `hole` extents below the size; the extent changes return by how much it changes. */
+  holeBytes: number;
   accessTime: Timespec;
   modifyTime: Timespec;
   changeTime: Timespec;
@@ -67,7 +71,7 @@ export interface InodeRow {
 
 const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
 const columns =
-  "id, type, mode, uid, gid, links, size, atime_s, atime_n, mtime_s, mtime_n, ctime_s, ctime_n, change, target, " +
+  "id, type, mode, uid, gid, links, size, hole_bytes, atime_s, atime_n, mtime_s, mtime_n, ctime_s, ctime_n, change, target, " +
   "verifier, write_gen, fetch_gen, next_gen, base_size, frozen_min_size, key, etag, version_id, remote_size, " +
   "remote_mtime_ms, headers, exact, checked_ms, dirty, dirty_since_ms, dirty_last_ms, imported, next_cookie";
 const insertSql = `INSERT OR REPLACE INTO inode (${columns}) VALUES (${columns
@@ -91,6 +95,7 @@ function toRow(row: Record<string, unknown>): InodeRow {
     gid: number("gid"),
     links: number("links"),
     sizeBytes: number("size"),
+    holeBytes: number("hole_bytes"),
     accessTime: time("atime"),
     modifyTime: time("mtime"),
     changeTime: time("ctime"),
@@ -153,6 +158,7 @@ export class InodeTable {
       row.gid,
       row.links,
       row.sizeBytes,
+      row.holeBytes,
       row.accessTime.seconds,
       row.accessTime.nanoseconds,
       row.modifyTime.seconds,
@@ -192,10 +198,13 @@ export class InodeTable {
     return this.#db.all(`SELECT ${columns} FROM inode WHERE key = ?`, key).map(toRow);
   }
 
-  /** Inodes that S3 does not have in full, longest quiet first. */
+  /** Inodes that S3 does not have in full, longest quiet first; those with a local name left out. */
   dirty(limit: number): InodeRow[] {
     return this.#db
-      .all(`SELECT ${columns} FROM inode WHERE dirty != 0 ORDER BY dirty_last_ms LIMIT ?`, limit)
+      .all(
+        `SELECT ${columns} FROM inode WHERE dirty > 0 AND dirty < 8 ORDER BY dirty_last_ms LIMIT ?`,
+        limit,
+      )
       .map(toRow);
   }
 
@@ -203,7 +212,7 @@ export class InodeTable {
   pending(): { readonly files: number; readonly bytes: number; readonly oldestMs: number } {
     const row = this.#db.get(
       "SELECT count(*) AS files, coalesce(sum(CASE WHEN dirty & 1 THEN size ELSE 0 END), 0) AS bytes, " +
-        "coalesce(min(dirty_since_ms), 0) AS oldest FROM inode WHERE dirty != 0",
+        "coalesce(min(dirty_since_ms), 0) AS oldest FROM inode WHERE dirty > 0 AND dirty < 8",
     );
     return {
       files: Number(row?.["files"]),

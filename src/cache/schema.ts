@@ -28,7 +28,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE inode (
   id INTEGER PRIMARY KEY,
   type INTEGER NOT NULL, mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,
-  links INTEGER NOT NULL, size INTEGER NOT NULL,
+  links INTEGER NOT NULL, size INTEGER NOT NULL, hole_bytes INTEGER NOT NULL,
   atime_s INTEGER NOT NULL, atime_n INTEGER NOT NULL,
   mtime_s INTEGER NOT NULL, mtime_n INTEGER NOT NULL,
   ctime_s INTEGER NOT NULL, ctime_n INTEGER NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE inode (
   imported INTEGER NOT NULL, next_cookie INTEGER NOT NULL
 );
 CREATE INDEX inode_key ON inode (key) WHERE key IS NOT NULL;
-CREATE INDEX inode_dirty ON inode (dirty_last_ms) WHERE dirty != 0;
+CREATE INDEX inode_dirty ON inode (dirty_last_ms) WHERE dirty > 0 AND dirty < 8;
 CREATE INDEX inode_unlinked ON inode (id) WHERE links = 0;
 CREATE TABLE entry (
   dir INTEGER NOT NULL, name TEXT NOT NULL, cookie INTEGER NOT NULL, inode INTEGER NOT NULL,
