@@ -45,6 +45,7 @@ export interface ObjectInfo extends ObjectVersion, ObjectHeaders {
 /** The state that the destination must be in: missing (`"absent"`), exactly this ETag, or anything. */
 export type Condition = "absent" | ETag | "any";
 
+/** An object as a listing shows it: without metadata, and never with a version id. */
 export interface ListedObject extends ObjectVersion {
   readonly key: ObjectKey;
   readonly storageClass?: string;
@@ -62,12 +63,19 @@ export interface ListPage {
 
 /** The condition did not hold: 412, 409 ConditionalRequestConflict, or 404 for an expected ETag. */
 export type PreconditionFailed = { readonly kind: "preconditionFailed" };
+/** No object has this key now; in a versioned bucket its newest version may be a delete marker. */
 export type NotFound = { readonly kind: "notFound" };
+/** The object is in the store, durable and visible to every client, with this ETag. */
 export type Stored = { readonly kind: "stored"; readonly etag: ETag; readonly versionId?: string };
 
+/** A part as CompleteMultipartUpload names it. */
+/** A part as `uploadPart` or `uploadPartCopy` gave it; the completion wants it unchanged. */
 export interface UploadedPart {
+  /** From 1, without gaps: AWS fails on gaps where parts carry checksums. */
   readonly partNumber: number;
   readonly etag: ETag;
+  /** The store's own: some want it again at the completion. */
+  readonly checksum?: string;
 }
 
 /**
@@ -105,6 +113,7 @@ export class ObjectStoreError extends Error {
   }
 }
 
+/** What any request may be given; an aborted one rejects with the signal's reason, and a mutation may have happened. */
 export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
@@ -122,11 +131,17 @@ export interface ObjectStore {
   ): Promise<({ kind: "found" } & ObjectInfo) | NotFound>;
   /**
    * Reads `[offsetBytes, offsetBytes + lengthBytes)`, cut at the object's end, of the version with `ifMatch`.
-   * `data` is a copy that belongs to the caller.
+   * `data` is a copy that belongs to the caller. A read from 0 of at least `objectSizeBytes`, the size of that version
+   * where the caller knows it, is verified against the object's checksum.
    */
   get(
     key: ObjectKey,
-    range: { readonly offsetBytes: number; readonly lengthBytes: number; readonly ifMatch: ETag },
+    range: {
+      readonly offsetBytes: number;
+      readonly lengthBytes: number;
+      readonly ifMatch: ETag;
+      readonly objectSizeBytes?: number;
+    },
     options?: RequestOptions,
   ): Promise<{ kind: "read"; data: Uint8Array } | PreconditionFailed | NotFound>;
   /** Lists keys after `startAfter` in UTF-8 binary order, at most `maxKeys` (1,000) a page. */
