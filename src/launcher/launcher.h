@@ -1,0 +1,50 @@
+/* The parts of s3files-launcher. Every function here ends the process with a message when it fails. */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#include <stdnoreturn.h>
+
+/* What was given on the command line; absent options are NULL or 0. */
+struct options {
+  const char *pin, *target, *source, *type, *flags, *data; /* mount */
+  const char *socket, *lock, *output;
+  long wait_ms, grace_ms;
+  int allow_no_io_flusher;
+  char **program; /* what follows "--", ended by NULL */
+};
+
+/* Exit codes: the caller tells "somebody else has it" from failures. */
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BUSY = 75 };
+
+/* Prints "s3files-launcher: <message>: <errno>" (errno left out when 0) and exits. */
+noreturn void fail(int code, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The namespace of a pin: made with `lo` up (again, when the pin is not one), removed, entered. */
+void make_namespace(const char *pin);
+void remove_namespace(const char *pin);
+void enter_namespace(const char *pin);
+
+/* mount(2) inside the pin's network namespace, in the caller's mount namespace. */
+void mount_volume(const struct options *options);
+
+/* Takes the lock for as long as this process, or what it executes, lives; the file then holds its pid.
+   The descriptor survives exec. Returns -1 when it is still taken after wait_ms. */
+int take_lock(const char *path, long wait_ms);
+void write_pid(int lock, int pid);
+/* Ends whoever holds the lock: SIGTERM, after grace_ms SIGKILL. Returns when it is gone. */
+void end_lock_owner(const char *path, long grace_ms);
+
+/* Leaves a process behind that owns the listening socket of a pin and hands it out at a unix socket. */
+void hold(const struct options *options);
+/* The listening socket, from its holder. */
+int receive_listener(const char *path);
+
+/* Opens the log pipe, made if missing, as stdout and stderr: never a broken pipe, never blocking. */
+void redirect_output(const char *path);
+/* Drops all capabilities for good, but for `keep` (a CAP_ number, or -1). */
+void drop_capabilities(int keep);
+/* Becomes the volume server: lock, listening socket at descriptor 3, IO_FLUSHER, exec. */
+noreturn void serve(const struct options *options);
+
+#endif

@@ -1,0 +1,81 @@
+/* A lock file says which process is a volume's server or holder: held by flock for the process's whole life,
+   so that the kernel, and not a pid file, tells whether it still runs. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+static void on_alarm(int signal) { (void)signal; }
+
+int take_lock(const char *path, long wait_ms) {
+  int lock = open(path, O_RDWR | O_CREAT, 0600);
+  if (lock < 0) fail(EXIT_FAILED, errno, "open %s", path);
+  if (flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) fail(EXIT_FAILED, errno, "lock %s", path);
+  if (wait_ms > 0) {
+    /* Without SA_RESTART: the alarm ends flock with EINTR. It repeats, should it come before flock sleeps. */
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval timer = {.it_value = {wait_ms / 1000, wait_ms % 1000 * 1000 + 1},
+                              .it_interval = {0, 100000}};
+    struct itimerval never = {0};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    int taken = flock(lock, LOCK_EX);
+    int error = errno;
+    setitimer(ITIMER_REAL, &never, NULL);
+    signal(SIGALRM, SIG_DFL);
+    if (taken == 0) return lock;
+    if (error != EINTR) fail(EXIT_FAILED, error, "lock %s", path);
+  }
+  close(lock);
+  return -1;
+}
+
+void write_pid(int lock, int pid) {
+  char text[16];
+  int length = snprintf(text, sizeof text, "%d\n", pid);
+  if (ftruncate(lock, 0) < 0 || pwrite(lock, text, length, 0) != length)
+    fail(EXIT_FAILED, errno, "write the pid");
+}
+
+static int read_pid(int lock) {
+  char text[16] = "";
+  return pread(lock, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+}
+
+void end_lock_owner(const char *path, long grace_ms) {
+  int lock = open(path, O_RDWR | O_CLOEXEC);
+  if (lock < 0) {
+    if (errno == ENOENT) return;
+    fail(EXIT_FAILED, errno, "open %s", path);
+  }
+  int process = -1;
+  for (int attempt = 0; process < 0; attempt++) {
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0) return;
+    int pid = read_pid(lock);
+    process = pid > 0 ? pidfd_open(pid, 0) : -1;
+    if (process >= 0) break;
+    /* Taken a moment ago and the pid not written yet, or its owner just went. */
+    if (attempt == 100)
+      fail(EXIT_FAILED, 0, "%s is locked, but by no process of this pid namespace (pid %d)", path, pid);
+    usleep(10000);
+  }
+  /* Still locked after the pid was opened: the descriptor is the owner's, whatever pids do meanwhile. */
+  if (flock(lock, LOCK_EX | LOCK_NB) == 0) return;
+  struct pollfd gone = {.fd = process, .events = POLLIN};
+  if (pidfd_send_signal(process, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
+    fail(EXIT_FAILED, errno, "end pid %d", read_pid(lock));
+  if (poll(&gone, 1, (int)grace_ms) > 0) return;
+  if (pidfd_send_signal(process, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+    fail(EXIT_FAILED, errno, "kill pid %d", read_pid(lock));
+  if (poll(&gone, 1, 10000) <= 0) fail(EXIT_BUSY, 0, "pid %d does not end", read_pid(lock));
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { ControlError } from "../control/error.ts";
+import type { VolumePaths } from "./volume-paths.ts";
+
+/** How a volume's server is executed, without the arguments that name the volume. */
+export interface ServerProgram {
+  readonly program: string;
+  /** Arguments of the program before its script, such as Node's own options. */
+  readonly programArguments: readonly string[];
+  readonly serveArguments: readonly string[];
+}
+
+/** Longest time that a short launcher command may take. */
+const commandBudgetMs = 30_000;
+/** How long a new server waits until its predecessor is really gone. */
+const predecessorMs = 15_000;
+
+/** The native helper's commands that make a volume's namespace, listening socket and server. All are idempotent. */
+export class Launcher {
+  readonly #path: string;
+  readonly #allowNoIoFlusher: boolean;
+
+  constructor(options: { readonly path: string; readonly allowNoIoFlusher: boolean }) {
+    this.#path = options.path;
+    this.#allowNoIoFlusher = options.allowNoIoFlusher;
+  }
+
+  /** Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers. */
+  async makeListener(paths: VolumePaths): Promise<void> {
+    await this.#run("make-namespace", ["--pin", paths.pin]);
+    await this.#run("hold", [
+      ...["--pin", paths.pin, "--socket", paths.holderSocket],
+      ...["--lock", paths.holderLock, "--output", paths.output],
+    ]);
+  }
+
+  /** Ends the holder and removes the pin. A namespace lives on while a mount uses it. */
+  async removeListener(paths: VolumePaths): Promise<void> {
+    await this.#run("end", ["--lock", paths.holderLock, "--grace", "1000"]);
+    await this.#run("remove-namespace", ["--pin", paths.pin]);
+  }
+
+  /** Ends the volume's server, whoever started it: SIGTERM, after `graceMs` SIGKILL. Resolves when it is gone. */
+  async endServer(paths: VolumePaths, graceMs: number): Promise<void> {
+    const grace = String(Math.round(graceMs));
+    await this.#run("end", ["--lock", paths.serverLock, "--grace", grace], graceMs);
+  }
+
+  /**
+   * Starts the volume's server behind the holder's socket, in a session of its own: it outlives this process.
+   * What the launcher itself has to say is on stderr; the server writes to the volume's pipe.
+   */
+  startServer(paths: VolumePaths, server: ServerProgram): ChildProcess {
+    const own = this.#allowNoIoFlusher ? ["--allow-no-io-flusher"] : [];
+    return spawn(
+      this.#path,
+      [
+        ...["serve", "--socket", paths.holderSocket, "--lock", paths.serverLock],
+        ...["--output", paths.output, "--wait", String(predecessorMs), ...own, "--"],
+        ...[server.program, ...server.programArguments, ...server.serveArguments, ...own],
+      ],
+      { stdio: ["ignore", "ignore", "pipe"], detached: true, cwd: "/" },
+    );
+  }
+
+  #run(command: string, args: readonly string[], extraMs = 0): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(this.#path, [command, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+      const timer = setTimeout(() => child.kill("SIGKILL"), commandBudgetMs + extraMs);
+      let errors = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        errors = (errors + text).slice(0, 2_000);
+      });
+      const failed = (why: string, cause?: unknown) => {
+        clearTimeout(timer);
+        reject(new ControlError("supervisor", `s3files-launcher ${command}: ${why}`, { cause }));
+      };
+      child.once("error", (cause) =>
+        failed(`${this.#path} cannot be run: ${cause.message}`, cause),
+      );
+      child.once("close", (code, signal) => {
+        clearTimeout(timer);
+        if (code === 0) resolve();
+        else
+          failed(
+            errors.trim().replace(/^s3files-launcher: /, "") || `ended with ${code ?? signal}`,
+          );
+      });
+    });
+  }
+}

@@ -1,0 +1,232 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { ControlError } from "../control/error.ts";
+import { ControlListener, type Handlers } from "../control/listener.ts";
+import type { SupervisorMethods, VolumeStatus } from "../control/messages.ts";
+import { parseCredentials, parseVolumeSpec } from "../control/parse-volume-spec.ts";
+import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
+import type { VolumeSpec } from "../control/volume-spec.ts";
+import { Launcher, type ServerProgram } from "./launcher.ts";
+import { Volume, type VolumeDependencies } from "./volume.ts";
+import {
+  runFolders,
+  supervisorSocket,
+  type VolumePaths,
+  volumeDigest,
+  volumePaths,
+} from "./volume-paths.ts";
+
+/** Where a supervisor keeps its things and how it starts servers. */
+export interface SupervisorOptions {
+  /** On tmpfs: sockets, locks, pins, credentials. */
+  readonly runDir: string;
+  /** On the node's disk: the volumes' folders. */
+  readonly stateDir: string;
+  /** Path of s3files-launcher. */
+  readonly launcher: string;
+  /** Starts servers without PR_SET_IO_FLUSHER where the capability is missing; for tests. */
+  readonly allowNoIoFlusher: boolean;
+  /** How a server is executed: Node, and the arguments before those that name the volume (`main.js`, `serve`). */
+  readonly server: { readonly node: string; readonly args: readonly string[] };
+}
+
+/** Volumes that are taken over side by side: each may start a server. */
+const adoptAtATime = 4;
+const statusBudgetMs = 1_000;
+
+/** The registry of a node's volumes, behind a control socket. See README.md for what outlives it. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #log: Log;
+  readonly #dependencies: VolumeDependencies;
+  readonly #volumes = new Map<string, Volume>();
+  #listener: ControlListener<SupervisorMethods> | undefined;
+  #isEnding = false;
+
+  constructor(
+    options: SupervisorOptions,
+    dependencies: {
+      readonly clock: Clock;
+      readonly log: Log;
+      /** Takes the servers' log lines. */
+      readonly passOn: (line: string) => void;
+    },
+  ) {
+    this.#options = options;
+    this.#log = dependencies.log;
+    const { launcher: path, allowNoIoFlusher } = options;
+    this.#dependencies = {
+      ...dependencies,
+      launcher: new Launcher({ path, allowNoIoFlusher }),
+      programOf: (spec, paths) => serverProgram(options, spec, paths),
+    };
+  }
+
+  /**
+   * Answers at its socket, and takes over every volume that an earlier supervisor on this node served;
+   * resolves when that is done. Requests for a volume wait for its turn.
+   * @throws {ControlError} supervisor when another supervisor runs.
+   */
+  async open(): Promise<void> {
+    const { runDir, stateDir } = this.#options;
+    for (const folder of [join(stateDir, "volumes"), ...runFolders.map((f) => join(runDir, f))]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      chmodSync(folder, 0o700);
+    }
+    const left = this.#knownFromBefore();
+    this.#listener = await ControlListener.open<SupervisorMethods>(
+      { path: supervisorSocket(runDir) },
+      { handlers: this.#handlers(), log: this.#log },
+    );
+    const worker = async () => {
+      for (let volume = left.shift(); volume !== undefined; volume = left.shift()) {
+        try {
+          await volume.adopt();
+        } catch (error) {
+          // One volume's trouble is not the others'; its next start tries again.
+          this.#log.error("A volume cannot be taken over", { folder: volume.paths.folder, error });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: adoptAtATime }, worker));
+  }
+
+  #paths(digest: string): VolumePaths {
+    return volumePaths(this.#options, digest);
+  }
+
+  #knownFromBefore(): Volume[] {
+    const volumes: Volume[] = [];
+    for (const digest of readdirSync(join(this.#options.runDir, "volumes"))) {
+      const paths = this.#paths(digest);
+      try {
+        const record = readVolumeRecord(paths.folder);
+        // A stop that was cut short after it removed the folder: the next stop of the volume ends it.
+        if (record === undefined) continue;
+        const volume = new Volume({ paths, spec: record.spec }, this.#dependencies);
+        this.#volumes.set(digest, volume);
+        volumes.push(volume);
+      } catch (error) {
+        this.#log.error("A volume cannot be taken over", { folder: paths.folder, error });
+      }
+    }
+    return volumes;
+  }
+
+  #handlers(): Handlers<SupervisorMethods> {
+    return {
+      start: async ({ spec, credentials }, signal) => {
+        if (this.#isEnding) throw new ControlError("supervisor", "The supervisor is ending");
+        const parsed = parseVolumeSpec(spec);
+        const keys = credentials === null ? null : parseCredentials(credentials);
+        const digest = volumeDigest(parsed.volumeId);
+        let volume = this.#volumes.get(digest);
+        if (volume === undefined) {
+          volume = new Volume({ paths: this.#paths(digest), spec: parsed }, this.#dependencies);
+          this.#volumes.set(digest, volume);
+        }
+        return await volume.start({ spec: parsed, credentials: keys }, signal);
+      },
+      stop: async ({ volumeId }) => ({ kept: await this.#stop(idOf(volumeId)) }),
+      flush: async ({ volumeId, timeoutMs }, signal) => {
+        if (!Number.isFinite(timeoutMs) || timeoutMs < 0) {
+          throw new ControlError("invalid", "timeoutMs is not a number of milliseconds");
+        }
+        return (await this.#volume(volumeId)?.flush(timeoutMs, signal)) ?? null;
+      },
+      usage: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.usage(signal)) ?? null,
+      list: async () => ({ volumes: await this.#status(undefined) }),
+      status: async (_, signal) => {
+        const ask = AbortSignal.any([signal, AbortSignal.timeout(statusBudgetMs)]);
+        return { pid: process.pid, volumes: await this.#status(ask) };
+      },
+    };
+  }
+
+  #volume(volumeId: string): Volume | undefined {
+    return this.#volumes.get(volumeDigest(idOf(volumeId)));
+  }
+
+  async #stop(volumeId: string): Promise<SupervisorMethods["stop"]["result"]["kept"]> {
+    const digest = volumeDigest(volumeId);
+    const known = this.#volumes.get(digest);
+    const paths = this.#paths(digest);
+    if (known === undefined && !existsSync(paths.marker)) return null;
+    if (known?.isStopped === true) return null;
+    const record = readVolumeRecord(paths.folder);
+    const spec = record?.spec ?? ({ volumeId } as VolumeSpec);
+    return await (known ?? new Volume({ paths, spec }, this.#dependencies)).stop();
+  }
+
+  /** The volumes known to this supervisor, and the folders of stopped ones. */
+  async #status(ask: AbortSignal | undefined): Promise<VolumeStatus[]> {
+    const running = [...this.#volumes.values()].filter((volume) => !volume.isStopped);
+    const known = new Set(running.map((volume) => volume.paths.digest));
+    const statuses = await Promise.all(running.map((volume) => volume.status(ask)));
+    for (const digest of readdirSync(join(this.#options.stateDir, "volumes"))) {
+      if (known.has(digest)) continue;
+      const { folder } = this.#paths(digest);
+      const record = readVolumeRecord(folder);
+      if (record === undefined) continue;
+      const { volumeId, bucket, prefix } = record.spec;
+      const leftover = readLeftover(folder);
+      statuses.push({
+        ...{ volumeId, bucket, prefix, folder, state: "stopped", restarts: 0 },
+        ...(leftover === undefined ? {} : { leftover }),
+      });
+    }
+    return statuses.sort((a, b) => (a.volumeId < b.volumeId ? -1 : 1));
+  }
+
+  /**
+   * Ends every server gracefully and answers no more. Listening sockets and namespaces are left to the next
+   * supervisor, so that mounts wait for it; with `stopVolumes` they are ended too, as by a stop of each volume.
+   */
+  async close(options: { readonly stopVolumes: boolean }): Promise<void> {
+    this.#isEnding = true;
+    const ends = [...this.#volumes.values()]
+      .filter((volume) => !volume.isStopped)
+      .map(async (volume) => {
+        if (options.stopVolumes) await volume.stop();
+        else await volume.release();
+      });
+    for (const end of await Promise.allSettled(ends)) {
+      if (end.status === "rejected") {
+        this.#log.error("A volume server did not end in order", { error: end.reason as unknown });
+      }
+    }
+    await this.#listener?.close();
+  }
+}
+
+function idOf(volumeId: unknown): string {
+  if (typeof volumeId !== "string" || volumeId === "") {
+    throw new ControlError("invalid", "The volume id is missing");
+  }
+  return volumeId;
+}
+
+function serverProgram(
+  { server, runDir }: SupervisorOptions,
+  spec: VolumeSpec,
+  paths: VolumePaths,
+): ServerProgram {
+  // The buffers of memoryLimit lie outside V8's heap; half as much again bounds what describes them.
+  const heapMib = Math.max(96, Math.round(spec.memoryLimitBytes / 2 ** 21));
+  return {
+    // Compiled code is kept from one server to the next: a restart is a pause of the mount.
+    program: "env",
+    programArguments: [
+      `NODE_COMPILE_CACHE=${join(runDir, "compile-cache")}`,
+      ...[server.node, `--max-old-space-size=${heapMib}`],
+    ],
+    serveArguments: [
+      ...server.args,
+      ...["--volume-dir", paths.folder, "--control-socket", paths.serverSocket],
+      ...["--listen-fd", "3"],
+      ...(existsSync(paths.credentials) ? ["--credentials", paths.credentials] : []),
+    ],
+  };
+}

@@ -1,0 +1,385 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { ControlError } from "../control/error.ts";
+import type { Leftover, Pending, VolumeStatus, VolumeUsage } from "../control/messages.ts";
+import {
+  readLeftover,
+  readVolumeRecord,
+  specDigest,
+  volumeIdentity,
+  writeVolumeRecord,
+} from "../control/volume-folder.ts";
+import type { CredentialsFile, VolumeSpec } from "../control/volume-spec.ts";
+import { askServer } from "./ask-server.ts";
+import { keepCredentials } from "./credentials.ts";
+import type { Launcher, ServerProgram } from "./launcher.ts";
+import { RestartDelays } from "./restart-delays.ts";
+import { RunningServer } from "./running-server.ts";
+import { hasOutput, ServerOutput } from "./server-output.ts";
+import type { VolumePaths } from "./volume-paths.ts";
+
+/** What every volume of a supervisor works with. */
+export interface VolumeDependencies {
+  readonly launcher: Launcher;
+  /** The program that serves a volume. */
+  readonly programOf: (spec: VolumeSpec, paths: VolumePaths) => ServerProgram;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Takes the servers' own log lines, each a JSON object with its line feed. */
+  readonly passOn: (line: string) => void;
+}
+
+/** How long a server may take to finish its compounds and close its database. */
+const graceMs = 30_000;
+/** How long a start waits for the bucket; the caller's own limit is usually shorter. */
+const readyBudgetMs = 60_000;
+/** What a flush may take beyond its own time before its server counts as lost. */
+const flushSlackMs = 10_000;
+
+/**
+ * One volume on this node and its server's life. Starts, restarts and stops of a volume follow each other;
+ * each is idempotent and leaves a state that the next supervisor can go on from.
+ */
+export class Volume {
+  readonly paths: VolumePaths;
+  readonly #dependencies: VolumeDependencies;
+  readonly #log: Log;
+  #spec: VolumeSpec;
+  #state: VolumeStatus["state"] = "stopped";
+  #server: RunningServer | undefined;
+  /** Whether a server that ends is to be started again. */
+  #wanted = false;
+  #restarts = 0;
+  #lastError: string | undefined;
+  readonly #delays = new RestartDelays();
+  #cancelRestart: (() => void) | undefined;
+  #output: ServerOutput | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  /** Aborted by a stop, so that it does not wait for a start's bucket. */
+  #giveUp = new AbortController();
+  readonly #changed = new Set<() => void>();
+
+  constructor(
+    volume: { readonly paths: VolumePaths; readonly spec: VolumeSpec },
+    dependencies: VolumeDependencies,
+  ) {
+    this.paths = volume.paths;
+    this.#spec = volume.spec;
+    this.#dependencies = dependencies;
+    this.#log = dependencies.log.with({ volumeId: volume.spec.volumeId });
+  }
+
+  /** True when neither server nor listening socket belongs to it. */
+  get isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#tail.then(run);
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #become(state: VolumeStatus["state"]): void {
+    this.#state = state;
+    for (const wake of [...this.#changed]) wake();
+    this.#changed.clear();
+  }
+
+  /**
+   * Makes sure that a server with this specification and these credentials runs and has reached its bucket. A
+   * first start that fails is taken back, unless only the caller gave up.
+   * @throws {ControlError} identity; denied, unauthenticated, noSuchBucket, unavailable as the server says; supervisor.
+   */
+  start(
+    volume: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | null },
+    signal: AbortSignal,
+  ): Promise<{ readonly pin: string }> {
+    return this.#exclusive(async () => {
+      signal.throwIfAborted();
+      this.#giveUp = new AbortController();
+      const isFirst = !existsSync(this.paths.marker);
+      const isNew = !existsSync(this.paths.folder);
+      try {
+        await this.#bringUp(volume, AbortSignal.any([signal, this.#giveUp.signal]));
+      } catch (error) {
+        this.#lastError = error instanceof Error ? error.message : String(error);
+        const isRefused = error instanceof ControlError && error.code === "identity";
+        if (isFirst && !isRefused && !signal.aborted) await this.#takeBack(isNew);
+        throw error;
+      }
+      this.#lastError = undefined;
+      return { pin: this.paths.pin };
+    });
+  }
+
+  async #bringUp(
+    volume: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | null },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { spec, credentials } = volume;
+    const { folder, marker } = this.paths;
+    const known = readVolumeRecord(folder);
+    if (known !== undefined && known.identity !== volumeIdentity(spec)) {
+      const { bucket, prefix, endpoint, region } = known.spec;
+      throw new ControlError(
+        "identity",
+        `Volume ${spec.volumeId} is known on this node as bucket '${bucket}', prefix '${prefix}' at ${endpoint ?? region}; it cannot become another one`,
+      );
+    }
+    if (known === undefined || specDigest(known.spec) !== specDigest(spec)) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      writeVolumeRecord(folder, spec);
+    }
+    this.#spec = spec;
+    const areNewKeys = keepCredentials(this.paths.credentials, credentials);
+    // From here on the next supervisor serves this volume too.
+    writeFileSync(marker, `${spec.volumeId}\n`, { mode: 0o600 });
+    this.#wanted = true;
+    this.#cancelRestart?.();
+    const outdated = areNewKeys || this.#server?.specDigest !== specDigest(spec);
+    if (this.#server !== undefined && outdated) await this.#end();
+    if (this.#server === undefined) {
+      this.#become("starting");
+      await this.#launch();
+    }
+    await this.#reachBucket(signal);
+  }
+
+  async #reachBucket(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#dependencies;
+    const limit = new AbortController();
+    const cancel = clock.schedule(readyBudgetMs, () =>
+      limit.abort(
+        new ControlError(
+          "unavailable",
+          `Volume ${this.#spec.volumeId}: bucket '${this.#spec.bucket}' did not answer in time`,
+        ),
+      ),
+    );
+    try {
+      const budget = AbortSignal.any([signal, limit.signal]);
+      await this.#server?.client.call("ready", {}, budget);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
+  async #launch(): Promise<void> {
+    const { launcher, programOf } = this.#dependencies;
+    await launcher.endServer(this.paths, graceMs);
+    await launcher.makeListener(this.paths);
+    this.#readOutput();
+    const program = programOf(this.#spec, this.paths);
+    const dependencies = { ...this.#dependencies, log: this.#log };
+    this.#hold(await RunningServer.start(this.paths, program, dependencies));
+  }
+
+  #readOutput(): void {
+    this.#output ??= new ServerOutput(this.paths.output, {
+      log: this.#log,
+      passOn: this.#dependencies.passOn,
+    });
+  }
+
+  #hold(server: RunningServer): void {
+    this.#server = server;
+    this.#become("running");
+    void server.ended.then((end) => {
+      if (this.#server !== server) return;
+      this.#server = undefined;
+      if (!this.#wanted) return;
+      this.#log.error("Volume server died", { pid: server.pid, ...end });
+      this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs);
+    });
+  }
+
+  #restartAfter(livedMs: number): void {
+    const delayMs = this.#delays.next(livedMs);
+    this.#become("restarting");
+    this.#cancelRestart = this.#dependencies.clock.schedule(delayMs, () => {
+      void this.#exclusive(() => this.#restart());
+    });
+  }
+
+  async #restart(): Promise<void> {
+    if (!this.#wanted || this.#server !== undefined) return;
+    try {
+      await this.#launch();
+      this.#restarts += 1;
+    } catch (error) {
+      this.#lastError = error instanceof Error ? error.message : String(error);
+      this.#log.error("Volume server cannot be restarted", { error });
+      this.#restartAfter(0);
+    }
+  }
+
+  /** Ends the server gracefully, but not its listening socket. */
+  async #end(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await this.#dependencies.launcher.endServer(this.paths, graceMs);
+    await server?.ended;
+  }
+
+  /** Takes over what an earlier supervisor left: the running server, or one started behind the same socket. */
+  adopt(): Promise<void> {
+    this.#become("starting");
+    return this.#exclusive(async () => {
+      this.#wanted = true;
+      if (hasOutput(this.paths.output)) this.#readOutput();
+      const dependencies = { ...this.#dependencies, log: this.#log };
+      const found = await RunningServer.adopt(this.paths, dependencies);
+      if (found !== undefined) {
+        this.#log.info("Volume server taken over", { pid: found.pid });
+        this.#hold(found);
+        if (found.specDigest === specDigest(this.#spec)) return;
+        await this.#end();
+      }
+      this.#become("restarting");
+      await this.#restart();
+    });
+  }
+
+  /**
+   * Ends server, listening socket and namespace. What S3 does not have stays in the volume's folder, with the
+   * credentials that its export needs; the result says what, null when nothing is left.
+   */
+  stop(): Promise<Leftover | "unknown" | null> {
+    this.#giveUp.abort(new ControlError("supervisor", "The volume is being stopped"));
+    return this.#exclusive(() => this.#stop());
+  }
+
+  async #stop(): Promise<Leftover | "unknown" | null> {
+    const { folder } = this.paths;
+    await this.#endAll();
+    // Without a record there was no volume, only what a crash left of one that never came to be.
+    if (!existsSync(folder)) this.#forget();
+    else {
+      const leftover = readLeftover(folder);
+      const isClean = leftover !== undefined && Object.values(leftover).every((n) => n === 0);
+      if (!isClean) {
+        this.#log.warn("Volume stopped with data that is only on this node", {
+          folder,
+          leftover: leftover ?? "unknown",
+        });
+        rmSync(this.paths.marker, { force: true });
+        this.#become("stopped");
+        return leftover ?? "unknown";
+      }
+      this.#forget();
+    }
+    this.#become("stopped");
+    return null;
+  }
+
+  async #endAll(): Promise<void> {
+    this.#wanted = false;
+    this.#cancelRestart?.();
+    this.#become("stopping");
+    await this.#end();
+    await this.#dependencies.launcher.removeListener(this.paths);
+    this.#output?.close();
+    this.#output = undefined;
+    const { holderSocket, holderLock, serverSocket, serverLock, output } = this.paths;
+    for (const path of [holderSocket, holderLock, serverSocket, serverLock, output]) {
+      rmSync(path, { force: true });
+    }
+  }
+
+  /** Removes all files of the volume; the marker last, so that a crash before it comes back to this. */
+  #forget(): void {
+    rmSync(this.paths.credentials, { force: true });
+    rmSync(this.paths.folder, { recursive: true, force: true });
+    rmSync(this.paths.marker, { force: true });
+  }
+
+  async #takeBack(isNew: boolean): Promise<void> {
+    try {
+      if (isNew) {
+        await this.#endAll();
+        // Nobody has mounted it: nothing in it can be missed.
+        this.#forget();
+        this.#become("stopped");
+      } else {
+        await this.#stop();
+      }
+    } catch (error) {
+      this.#log.error("A failed start could not be taken back", { error });
+    }
+  }
+
+  /** Ends the server gracefully and leaves the rest to the next supervisor: its clients wait meanwhile. */
+  release(): Promise<void> {
+    this.#giveUp.abort(new ControlError("supervisor", "The supervisor ends"));
+    return this.#exclusive(async () => {
+      this.#wanted = false;
+      this.#cancelRestart?.();
+      this.#become("stopping");
+      await this.#end();
+      this.#output?.close();
+      this.#output = undefined;
+    });
+  }
+
+  /** Exports what is pending, for at most `timeoutMs`; null when no server is to run. Waits out a restart. */
+  flush(timeoutMs: number, signal: AbortSignal): Promise<Pending | null> {
+    return this.#ask(timeoutMs + flushSlackMs, signal, (server, limit) =>
+      server.client.call("flush", { timeoutMs }, limit),
+    );
+  }
+
+  /** Null when no server is to run. */
+  usage(signal: AbortSignal): Promise<VolumeUsage | null> {
+    return this.#ask(flushSlackMs, signal, (server, limit) =>
+      server.client.call("usage", {}, limit),
+    );
+  }
+
+  #ask<T>(
+    budgetMs: number,
+    signal: AbortSignal,
+    run: (server: RunningServer, limit: AbortSignal) => Promise<T>,
+  ): Promise<T | null> {
+    return askServer(
+      { what: `Volume ${this.#spec.volumeId}`, budgetMs, signal, run },
+      {
+        clock: this.#dependencies.clock,
+        current: () => (this.#state === "stopped" ? null : this.#server),
+        nextChange: (wake) => {
+          this.#changed.add(wake);
+          return () => this.#changed.delete(wake);
+        },
+      },
+    );
+  }
+
+  /** What is known of the volume; `usage` only when the server is asked and answers before the signal aborts. */
+  async status(ask: AbortSignal | undefined): Promise<VolumeStatus> {
+    const server = this.#server;
+    let usage: VolumeUsage | undefined;
+    if (ask !== undefined && server !== undefined) {
+      try {
+        usage = await server.client.call("usage", {}, ask);
+      } catch (error) {
+        this.#log.info("Volume server does not tell its usage", { error });
+      }
+    }
+    const { volumeId, bucket, prefix } = this.#spec;
+    const pid = server?.pid;
+    return {
+      volumeId,
+      bucket,
+      prefix,
+      state: this.#state,
+      ...(pid === undefined ? {} : { pid }),
+      restarts: this.#restarts,
+      ...(this.#state === "stopped" ? {} : { pin: this.paths.pin }),
+      folder: this.paths.folder,
+      ...(usage === undefined ? {} : { usage }),
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+    };
+  }
+}

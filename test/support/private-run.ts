@@ -1,0 +1,96 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { undoWhenAbandoned } from "./abandon.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** The launcher that `make` builds; made when it is missing. */
+export function builtLauncher(): string {
+  execFileSync("make", ["--no-print-directory", "build/bin/s3files-launcher"], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return join(root, "build/bin/s3files-launcher");
+}
+
+/** The process that holds a lock file of the launcher; undefined when nobody does. */
+export function lockOwner(path: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const pid = Number(readFileSync(path, "utf8"));
+  return pid > 0 && isAlive(pid) ? pid : undefined;
+}
+
+/** Whether the process exists and is no zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Directories of a supervisor of its own and the processes started below them. Disposing, or the test run's
+ * end, ends every server and holder by its lock, unmounts the pins and removes the files.
+ */
+export class PrivateRun implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "s3files-run-"));
+  readonly runDir = join(this.folder, "run");
+  readonly stateDir = join(this.folder, "state");
+  readonly launcher = builtLauncher();
+  readonly #children = new Set<ChildProcess>();
+  readonly #undo = undoWhenAbandoned(() => this.#clean());
+
+  /** Starts a Node program of the repository; `stderr` collects what it says. */
+  start(script: string, args: readonly string[]): ChildProcess & { readonly said: () => string } {
+    const child = spawn(process.execPath, [join(root, script), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#children.add(child);
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+    }
+    return Object.assign(child, { said: () => text });
+  }
+
+  /** Sends a signal to a child and resolves with how it ended. */
+  async end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = once(child, "exit");
+      child.kill(signal);
+      await exit;
+    }
+    this.#children.delete(child);
+    return child.exitCode ?? child.signalCode;
+  }
+
+  #clean(): void {
+    for (const child of this.#children) child.kill("SIGKILL");
+    for (const [folder, ending] of [
+      ["servers", ".lock"],
+      ["holders", ".lock"],
+    ] as const) {
+      const path = join(this.runDir, folder);
+      for (const name of existsSync(path) ? readdirSync(path) : []) {
+        if (!name.endsWith(ending)) continue;
+        execFileSync(this.launcher, ["end", "--lock", join(path, name), "--grace", "0"]);
+      }
+    }
+    const pins = join(this.runDir, "netns");
+    for (const name of existsSync(pins) ? readdirSync(pins) : []) {
+      execFileSync(this.launcher, ["remove-namespace", "--pin", join(pins, name)]);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  [Symbol.dispose](): void {
+    this.#undo[Symbol.dispose]();
+    this.#clean();
+  }
+}
