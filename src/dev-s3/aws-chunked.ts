@@ -10,6 +10,8 @@ export const streamingModes = {
   "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": { signed: true, trailer: false },
   "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": { signed: true, trailer: true },
 } as const;
+/** A payload hash that stands for a body in chunks. */
+/** One of {@link streamingModes}: a payload hash that stands for a body in chunks. */
 export type StreamingMode = keyof typeof streamingModes;
 
 /** Whether a payload hash names a streaming mode. */
@@ -19,8 +21,8 @@ export function isStreamingMode(payloadHash: string): payloadHash is StreamingMo
 
 const emptyHash = sha256Hex("");
 const maxLineBytes = 16 * 1024;
-/** S3 wants chunks of a signed body to be at least 8 KiB, the last one aside. */
-const minSignedChunkBytes = 8 * 1024;
+/** S3 wants chunks to have at least 8 KiB, signed or not, the last one aside. */
+const minChunkBytes = 8 * 1024;
 const maxTrailers = 16;
 
 /** Verifies the chain of chunk signatures, each over the one before it. */
@@ -73,7 +75,7 @@ async function readTrailers(reader: ByteReader): Promise<[name: string, value: s
  * Decodes an `aws-chunked` body and verifies chunk and trailer signatures where the mode has them
  * (Amazon S3 API reference, "Signature calculations … transferring payload in multiple chunks").
  * Yields views; `trailers` is filled when the stream has ended.
- * @throws {S3Error} IncompleteBody, InvalidRequest, SignatureDoesNotMatch; from the stream, as it is read.
+ * @throws {S3Error} IncompleteBody, InvalidRequest, InvalidChunkSizeError, SignatureDoesNotMatch; from the stream, as it is read.
  */
 export async function* decodeAwsChunked(
   source: AsyncIterable<Uint8Array>,
@@ -83,15 +85,15 @@ export async function* decodeAwsChunked(
   const { signed, trailer } = streamingModes[options.mode];
   const reader = new ByteReader(source);
   const chain = new SignatureChain(options.auth);
-  let short = false;
-  for (;;) {
+  let shortBytes: number | undefined;
+  for (let chunk = 1; ; chunk++) {
     const { size, signature } = parseChunkHeader(await reader.line(maxLineBytes), signed);
-    if (short && size > 0) {
-      throw new S3Error("InvalidRequest", {
-        message: "Only the last chunk is allowed to have a size less than 8192 bytes",
+    if (shortBytes !== undefined && size > 0) {
+      throw new S3Error("InvalidChunkSizeError", {
+        elements: { Chunk: chunk, BadChunkSize: shortBytes },
       });
     }
-    short = signed && size < minSignedChunkBytes;
+    shortBytes = size < minChunkBytes ? size : undefined;
     const hash = signed ? createHash("sha256") : undefined;
     for (let left = size; left > 0; ) {
       const piece = await reader.some(left);

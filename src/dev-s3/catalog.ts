@@ -19,7 +19,14 @@ function segmentsOf(version: Version): readonly Segment[] {
 }
 
 function emptyBucket(record: BucketRecord): Bucket {
-  return { record, keys: new SortedMap(), uploads: new Map(), deletions: new Map(), pending: 0 };
+  return {
+    record,
+    keys: new SortedMap(),
+    uploads: new Map(),
+    completed: new Map(),
+    deletions: new Map(),
+    pending: 0,
+  };
 }
 
 /**

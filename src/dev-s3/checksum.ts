@@ -10,6 +10,7 @@ export interface Digest {
 
 /** The checksum algorithms of S3; the order is that of its documentation. */
 export const checksumAlgorithms = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const;
+/** One of {@link checksumAlgorithms}, spelt as in `x-amz-sdk-checksum-algorithm`. */
 export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
 
 /** Whether the value covers the whole object, or the checksums of its parts (`…-N`). */

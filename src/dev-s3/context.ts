@@ -28,6 +28,7 @@ export type ResponseBody =
       readonly lengthBytes: number;
     };
 
+/** An answer that has not been sent: a fault may still lose it. */
 export interface S3Response {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -47,6 +48,7 @@ export interface Context {
   readonly newId: () => string;
 }
 
+/** Carries out one operation of an authenticated request. @throws {S3Error} what the client is told instead. */
 export type Handler = (request: S3Request, context: Context) => Promise<S3Response>;
 
 /** An answer without a body. */

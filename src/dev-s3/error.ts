@@ -27,6 +27,10 @@ const errors = {
   InvalidAccessKeyId: [403, "The access key ID that you provided does not exist in our records"],
   InvalidArgument: [400, "Invalid argument"],
   InvalidBucketName: [400, "The specified bucket is not valid"],
+  InvalidChunkSizeError: [
+    400,
+    "Only the last chunk is allowed to have a size less than 8192 bytes",
+  ],
   InvalidDigest: [400, "The Content-MD5 that you specified is not valid"],
   InvalidObjectState: [403, "The operation is not valid for the object's storage class"],
   InvalidPart: [

@@ -4,6 +4,7 @@ import type { Account } from "./authenticate.ts";
 import type { Context } from "./context.ts";
 import type { Counters } from "./counters.ts";
 import type { Faults } from "./faults.ts";
+import type { Shaping } from "./shaping.ts";
 
 /** What a request needs beside itself. */
 export interface Exchange {
@@ -15,8 +16,7 @@ export interface Exchange {
   readonly log: Log;
   /** Base host name of virtual-host style. */
   readonly domain: string | undefined;
-  readonly latencyMs: number;
-  readonly bandwidthBytesPerSecond: number | undefined;
+  readonly shaping: Shaping;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
 }

@@ -6,6 +6,7 @@ import type { Exchange } from "./exchange.ts";
 import type { FaultAction } from "./faults.ts";
 import { operationName } from "./operation-name.ts";
 import { operations } from "./operations.ts";
+import { answerRemote } from "./remote-control.ts";
 import { RequestBody } from "./request-body.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { type Delivery, errorResponse, faultResponse, send } from "./send-response.ts";
@@ -48,7 +49,7 @@ async function judge(
       case "hold":
         if (action.when === "after")
           delivery = { ...delivery, after: [...delivery.after, action.until] };
-        else await action.until;
+        else await Promise.race([action.until, silence(gone)]);
         break;
       case "lostResponse":
         delivery = { kind: "lost", after: delivery.after };
@@ -85,7 +86,7 @@ async function execute(
   async function* received(): AsyncGenerator<Uint8Array> {
     // The client is told to go on only when its headers were found to be in order.
     if (headers.get("expect")?.toLowerCase() === "100-continue") response.writeContinue();
-    const paced = pace(message, exchange.bandwidthBytesPerSecond, exchange.clock, gone);
+    const paced = pace(message, exchange.shaping.bandwidthBytesPerSecond, exchange.clock, gone);
     for await (const chunk of paced) {
       counters.addIn(chunk.length);
       yield chunk;
@@ -110,6 +111,7 @@ export async function handleRequest(
   const options = { message, response, exchange, gone };
   let counted = false;
   try {
+    if (await answerRemote(message, response, exchange)) return;
     const target = parseTarget(message.url ?? "/", headers.get("host") ?? "", exchange.domain);
     const query = new Map(target.queryPairs);
     const operation = operationName({ ...target, method, query, headers });
@@ -117,7 +119,7 @@ export async function handleRequest(
     counters.countRequest(operation);
     counted = true;
     const verdict = await judge(exchange.faults.match(operation, bucket, key), exchange, gone);
-    await wait(exchange.clock, exchange.latencyMs, gone);
+    await wait(exchange.clock, exchange.shaping.latencyMs, gone);
     switch (verdict.kind) {
       case "reset":
         message.socket.resetAndDestroy();

@@ -49,6 +49,7 @@ export interface DeleteMarker {
   readonly lastModifiedMs: number;
 }
 
+/** One entry of a key's history. */
 export type Version = ContentVersion | DeleteMarker;
 
 /** All versions of one key, newest first, never empty. */
@@ -57,6 +58,7 @@ export interface KeyRecord {
   readonly versions: readonly Version[];
 }
 
+/** An uploaded part; uploading its number again replaces it. */
 export interface Part {
   readonly partNumber: number;
   readonly etag: string;
@@ -66,6 +68,7 @@ export interface Part {
   readonly checksum?: Checksum;
 }
 
+/** A multipart upload under way as it is stored, without its parts, which are records of their own. */
 export interface UploadRecord {
   readonly uploadId: string;
   readonly bucket: string;
@@ -81,6 +84,7 @@ export interface Upload extends UploadRecord {
   readonly parts: Map<number, Part>;
 }
 
+/** A bucket as it is stored, without its keys and uploads. */
 export interface BucketRecord {
   readonly name: string;
   readonly createdMs: number;
@@ -89,11 +93,21 @@ export interface BucketRecord {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+/** A multipart upload that has become an object, as a repeated completion is answered. */
+export interface CompletedUpload {
+  readonly key: string;
+  /** The list of parts as it was sent. */
+  readonly list: Buffer;
+  readonly version: ContentVersion;
+}
+
 /** A bucket with all that is in it. */
 export interface Bucket {
   record: BucketRecord;
   readonly keys: SortedMap<KeyRecord>;
   readonly uploads: Map<string, Upload>;
+  /** By upload id, oldest first; in memory only, so that a restart answers NoSuchUpload. */
+  readonly completed: Map<string, CompletedUpload>;
   /** Deletions by key, counted while a write of that key is under way. */
   readonly deletions: Map<string, { watchers: number; count: number }>;
   /** Changes of keys that are being written to the record store. */

@@ -44,6 +44,13 @@ const table = [
 /** The operations of the S3 API that this server performs, by their names in it. */
 export type OperationName = (typeof table)[number][3] | "CopyObject" | "UploadPartCopy";
 
+/** All of them. */
+export const operationNames: ReadonlySet<string> = new Set<OperationName>([
+  ...table.map((row) => row[3]),
+  "CopyObject",
+  "UploadPartCopy",
+]);
+
 /** Query parameters that select another operation; one that no row knows is answered NotImplemented. */
 const subresources = new Set(
   `accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory

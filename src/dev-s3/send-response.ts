@@ -79,10 +79,10 @@ async function sendBytes(
   sending: Sending,
 ): Promise<void> {
   const { response, exchange, gone, message } = sending;
-  const { bandwidthBytesPerSecond, clock, counters } = exchange;
+  const { shaping, clock, counters } = exchange;
   let held: Uint8Array | undefined;
   let leftBytes = cutAfterBytes;
-  for await (const chunk of pace(source, bandwidthBytesPerSecond, clock, gone)) {
+  for await (const chunk of pace(source, shaping.bandwidthBytesPerSecond, clock, gone)) {
     if (gone.aborted) return;
     if (held !== undefined) {
       counters.addOut(held.length);
@@ -104,11 +104,18 @@ export async function send(
   delivery: Delivery,
   sending: Sending,
 ): Promise<void> {
-  const { response, message, exchange } = sending;
+  const { response, message, exchange, gone } = sending;
   const { body } = answer;
   const { catalog, newId } = exchange.context;
   try {
-    await Promise.all(delivery.after);
+    if (delivery.after.length > 0) {
+      const ended = new Promise<void>((resolve) => {
+        if (gone.aborted) resolve();
+        else gone.addEventListener("abort", () => resolve(), { once: true });
+      });
+      await Promise.race([Promise.all(delivery.after), ended]);
+      if (gone.aborted) return;
+    }
     if (delivery.kind === "lost") {
       message.socket.resetAndDestroy();
       return;

@@ -11,6 +11,7 @@ import type { Exchange } from "./exchange.ts";
 import { Faults } from "./faults.ts";
 import { handleRequest } from "./handle-request.ts";
 import { makeBucket } from "./ops/bucket.ts";
+import type { Shaping } from "./shaping.ts";
 import { MemoryBlobStore } from "./storage/memory-blob-store.ts";
 import { memoryRecordStore } from "./storage/memory-record-store.ts";
 import { openFolder } from "./storage/open-folder.ts";
@@ -49,6 +50,7 @@ export interface DevS3 extends AsyncDisposable {
   readonly region: string;
   readonly counters: Counters;
   readonly faults: Faults;
+  readonly shaping: Shaping;
   /** Ends all connections and waits until the requests under way have ended. */
   close(): Promise<void>;
 }
@@ -78,7 +80,10 @@ export async function startDevS3(options: DevS3Options = {}): Promise<DevS3> {
     newId: () => randomBytes(24).toString("base64url"),
   };
   for (const name of options.buckets ?? []) {
-    if (context.catalog.findBucket(name) === undefined) await makeBucket(name, context);
+    if (context.catalog.findBucket(name) !== undefined) continue;
+    await makeBucket(name, context).catch((cause: unknown) => {
+      throw new Error(`Bucket '${name}' cannot be made`, { cause });
+    });
   }
   const closing = new AbortController();
   const exchange: Exchange = {
@@ -89,8 +94,10 @@ export async function startDevS3(options: DevS3Options = {}): Promise<DevS3> {
     clock,
     log: options.log ?? silentLog,
     domain: options.domain,
-    latencyMs: options.latencyMs ?? 0,
-    bandwidthBytesPerSecond: options.bandwidthBytesPerSecond,
+    shaping: {
+      latencyMs: options.latencyMs ?? 0,
+      bandwidthBytesPerSecond: options.bandwidthBytesPerSecond,
+    },
     closing: closing.signal,
   };
   const running = new Set<Promise<void>>();
@@ -126,6 +133,7 @@ export async function startDevS3(options: DevS3Options = {}): Promise<DevS3> {
     ...account,
     counters: exchange.counters,
     faults: exchange.faults,
+    shaping: exchange.shaping,
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,5 +1,13 @@
 import type { Clock } from "../base/clock.ts";
 
+/** How slow the server is; changed while it runs, from the next request or piece on. */
+export interface Shaping {
+  /** Wait before each answer. */
+  latencyMs: number;
+  /** Of each connection, each way; undefined: as fast as it goes. */
+  bandwidthBytesPerSecond: number | undefined;
+}
+
 /** Resolves after `delayMs`, or at once when `signal` is or becomes aborted. */
 export function wait(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   if (delayMs <= 0 || signal.aborted) return Promise.resolve();

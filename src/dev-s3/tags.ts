@@ -5,9 +5,19 @@ import { document, element } from "./xml.ts";
 
 type Tags = Readonly<Record<string, string>>;
 
+/** AWS, "Categorizing your objects using tags": letters, digits, spaces and `+ - = . _ : / @`. */
+const allowed = /^[\p{L}\p{N}\p{Z}+\-=._:/@]*$/u;
+
 function checked(pairs: readonly (readonly [key: string, value: string])[], most: number): Tags {
   const tags = Object.fromEntries(pairs);
-  const wrong = pairs.some(([key, value]) => key === "" || key.length > 128 || value.length > 256);
+  const wrong = pairs.some(
+    ([key, value]) =>
+      key === "" ||
+      key.length > 128 ||
+      value.length > 256 ||
+      !allowed.test(key) ||
+      !allowed.test(value),
+  );
   if (wrong || Object.keys(tags).length !== pairs.length) throw new S3Error("InvalidTag");
   if (pairs.length > most) {
     throw new S3Error("InvalidTag", { message: `There cannot be more than ${most} tags` });

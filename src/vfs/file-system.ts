@@ -16,6 +16,7 @@ export interface Access {
   readonly execute: boolean;
 }
 
+/** One name of a directory, as READDIR lists it. */
 export interface DirectoryEntry {
   /** Greater than that of every entry before it; stable while the entry exists; from 3 (RFC 8881 §18.23.3). */
   readonly cookie: number;
@@ -25,6 +26,7 @@ export interface DirectoryEntry {
   readonly attributes?: Attributes | FsError;
 }
 
+/** Entries in the order of their cookies; `endOfDirectory` when no entry follows the last one. */
 export interface DirectoryPage {
   readonly entries: readonly DirectoryEntry[];
   readonly endOfDirectory: boolean;

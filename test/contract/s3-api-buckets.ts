@@ -68,13 +68,20 @@ export const bucketCases: readonly S3ApiCase[] = [
     async run({ client, bucket: Bucket }) {
       const get = () => client.send(new GetBucketTaggingCommand({ Bucket }));
       await fails(get(), 404, "NoSuchTagSet");
-      for (const Value of ["one", "two & <three>"]) {
+      for (const Value of ["one", "two + ü=3 @/:._-"]) {
         const Tagging = { TagSet: [{ Key: "owner", Value }] };
         await client.send(new PutBucketTaggingCommand({ Bucket, Tagging }));
         assert.deepEqual((await get()).TagSet, [{ Key: "owner", Value }]);
       }
       await client.send(new DeleteBucketTaggingCommand({ Bucket }));
       await fails(get(), 404, "NoSuchTagSet");
+    },
+  },
+  {
+    title: "a tag with characters outside the rules is InvalidTag",
+    async run({ client, bucket: Bucket }) {
+      const Tagging = { TagSet: [{ Key: "owner", Value: "two & <three>" }] };
+      await fails(client.send(new PutBucketTaggingCommand({ Bucket, Tagging })), 400, "InvalidTag");
     },
   },
 ];

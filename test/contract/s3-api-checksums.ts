@@ -66,15 +66,21 @@ async function uploadTwo(
   );
 }
 
+/** Two chunks, of which only the last may be below 8 KiB. */
+const streamedBytes = bytes(10_000, 4);
+
 function streamed(api: S3Api, trailer: readonly [name: string, value: string], name: string) {
-  const body = frameChunks([Buffer.from("hello, "), Buffer.from("world")], [trailer]);
+  const body = frameChunks(
+    [streamedBytes.subarray(0, 8192), streamedBytes.subarray(8192)],
+    [trailer],
+  );
   return signAndSend(api, {
     method: "PUT",
     path: `/${api.bucket}/a`,
     headers: {
       "content-encoding": "aws-chunked",
       "content-length": String(body.length),
-      "x-amz-decoded-content-length": "12",
+      "x-amz-decoded-content-length": String(streamedBytes.length),
       "x-amz-trailer": name,
     },
     body,
@@ -139,20 +145,41 @@ export const checksumCases: readonly S3ApiCase[] = [
     title: "a right checksum in a trailer is taken and kept",
     async run(api) {
       const name = "x-amz-checksum-crc64nvme";
-      const value = await crc64(Buffer.from("hello, world"));
+      const value = await crc64(streamedBytes);
       const answer = await streamed(api, [name, value], name);
       assert.equal(answer.status, 200, answer.body);
       const answered = await head(api, "a");
       assert.equal(answered.ChecksumCRC64NVME, value);
-      assert.equal(answered.ContentLength, 12);
-      assert.equal(await text(api, "a"), "hello, world");
+      assert.equal(answered.ContentLength, streamedBytes.length);
+      const got = await api.client.send(new GetObjectCommand({ Bucket: api.bucket, Key: "a" }));
+      assert.ok(got.Body);
+      assert.ok(streamedBytes.equals(await got.Body.transformToByteArray()));
+    },
+  },
+  {
+    title: "a chunk below 8 KiB that is not the last is InvalidChunkSizeError",
+    async run(api) {
+      const body = frameChunks([Buffer.from("hello, "), Buffer.from("world")], []);
+      const answer = await signAndSend(api, {
+        method: "PUT",
+        path: `/${api.bucket}/a`,
+        headers: {
+          "content-encoding": "aws-chunked",
+          "content-length": String(body.length),
+          "x-amz-decoded-content-length": "12",
+        },
+        body,
+        payloadHash: "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+      });
+      assert.match(answer.body, /<Code>InvalidChunkSizeError<\/Code>/);
+      await fails(text(api, "a"), 404, "NoSuchKey");
     },
   },
   {
     title: "a transfer in chunks leaves no aws-chunked in Content-Encoding",
     async run(api) {
       const name = "x-amz-checksum-crc32";
-      await streamed(api, [name, crc32Base64(Buffer.from("hello, world"))], name);
+      await streamed(api, [name, crc32Base64(streamedBytes)], name);
       assert.equal((await head(api, "a")).ContentEncoding, undefined);
     },
   },

@@ -64,7 +64,7 @@ export const objectCases: readonly S3ApiCase[] = [
   {
     title: "a streamed body is stored without its transfer framing",
     async run(api) {
-      const pieces = [bytes(70_000, 1), bytes(5, 2), bytes(300_000, 3)];
+      const pieces = [bytes(70_000, 1), bytes(8192, 2), bytes(300_000, 3), bytes(5, 4)];
       const whole = Buffer.concat(pieces);
       const target = { Bucket: api.bucket, Key: "streamed" };
       const answer = await api.client.send(

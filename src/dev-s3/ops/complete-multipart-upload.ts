@@ -11,6 +11,7 @@ import {
   xmlResponse,
 } from "../context.ts";
 import { S3Error } from "../error.ts";
+import type { Bucket, CompletedUpload, ContentVersion } from "../model.ts";
 import { document, element, optional } from "../xml.ts";
 
 function checkObjectSize(request: S3Request, sizeBytes: number): void {
@@ -21,9 +22,39 @@ function checkObjectSize(request: S3Request, sizeBytes: number): void {
   });
 }
 
+/** Completions that are remembered for each bucket. */
+const maxRemembered = 1000;
+
+/** The object that this very completion made, while it is there: AWS answers a repeat like the first. */
+function madeBefore(
+  bucket: Bucket,
+  request: S3Request,
+  uploadId: string,
+  list: Buffer,
+): ContentVersion | undefined {
+  const completed = bucket.completed.get(uploadId);
+  if (completed?.key !== request.key || !completed.list.equals(list)) return undefined;
+  const { versionId, body } = completed.version;
+  return bucket.keys
+    .get(request.key)
+    ?.versions.find(
+      (version): version is ContentVersion =>
+        version.kind === "content" && version.versionId === versionId && version.body === body,
+    );
+}
+
+function remember(bucket: Bucket, uploadId: string, completed: CompletedUpload): void {
+  bucket.completed.set(uploadId, completed);
+  const [oldest] = bucket.completed.keys();
+  if (bucket.completed.size > maxRemembered && oldest !== undefined) {
+    bucket.completed.delete(oldest);
+  }
+}
+
 /**
  * CompleteMultipartUpload: the parts become the object in one step, under the key's lock. The upload
  * is forgotten after that, so that a crash between the two leaves an upload that can be completed again.
+ * A repeat of a completion that succeeded is answered as the first.
  */
 export async function completeMultipartUpload(
   request: S3Request,
@@ -32,18 +63,20 @@ export async function completeMultipartUpload(
   const { catalog } = context;
   const bucket = catalog.bucket(request.bucket);
   const uploadId = request.query.get("uploadId") ?? "";
-  catalog.upload(bucket, uploadId, request.key);
+  if (!bucket.completed.has(uploadId)) catalog.upload(bucket, uploadId, request.key);
   const condition = writeCondition(request.headers);
   using watch = watchDeletions(bucket, request.key);
   const list = await request.body.readAll();
   const claimed = checksumOfHeaders(request.headers);
   const version = await catalog.locked(request.bucket, request.key, async () => {
+    const made = madeBefore(bucket, request, uploadId, list);
+    if (made !== undefined) return made;
     const upload = catalog.upload(bucket, uploadId, request.key);
     const parts = selectParts(list, upload);
     const checksum = completedChecksum(upload, parts, claimed);
     checkObjectSize(request, totalBytes(parts));
-    const version = {
-      kind: "content" as const,
+    const version: ContentVersion = {
+      kind: "content",
       versionId: newVersionId(bucket, context),
       lastModifiedMs: wholeSecondsMs(context),
       etag: multipartEtag(parts),
@@ -56,7 +89,8 @@ export async function completeMultipartUpload(
     const { key } = request;
     await commitVersion({ bucket, key, version, condition, watch, lock: "held" }, context);
     await catalog.removeUpload(bucket, upload);
-    return { ...version, checksum };
+    remember(bucket, uploadId, { key, list, version });
+    return version;
   });
   const { checksum } = version;
   return xmlResponse(

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { BlobStore, BlobWriter } from "./blob-store.ts";
 import { syncFolder } from "./sync-folder.ts";
 import { isZero } from "./zero.ts";
@@ -36,8 +36,11 @@ class FolderBlobWriter implements BlobWriter {
     await this.#file.truncate(this.#offsetBytes);
     await this.#file.sync();
     const id = randomUUID();
-    await rename(this.#temporary, this.#final(id));
+    const final = this.#final(id);
+    await rename(this.#temporary, final);
     this.#finished = true;
+    // The record that will refer to it must not outlive its name.
+    await syncFolder(dirname(final));
     return id;
   }
 

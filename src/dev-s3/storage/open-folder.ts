@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { BlobStore } from "./blob-store.ts";
@@ -31,12 +32,15 @@ async function checkFormat(path: string): Promise<void> {
 
 /** Holds an abstract socket named after the folder: the kernel drops it with the process, however that ends. */
 async function lock(directory: string): Promise<() => Promise<void>> {
+  const name = createHash("sha256")
+    .update(await realpath(directory))
+    .digest("hex");
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) => {
       reject(new Error(`Folder ${directory} is in use by another process`, { cause }));
     });
-    server.listen({ path: `\0s3files-dev-s3:${directory}`.slice(0, 100) }, resolve);
+    server.listen({ path: `\0s3files-dev-s3:${name}` }, resolve);
   });
   server.unref();
   return () => new Promise((resolve) => server.close(() => resolve()));

@@ -1,5 +1,6 @@
 /** The kinds of records: a bucket, all versions of a key, a multipart upload, one part of it. */
 export const collections = ["bucket", "key", "upload", "part"] as const;
+/** One of {@link collections}. */
 export type Collection = (typeof collections)[number];
 
 /** A stored record, as it is loaded. */
