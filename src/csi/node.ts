@@ -22,6 +22,7 @@ const codeOf = {
   noSuchBucket: "NOT_FOUND",
   unavailable: "UNAVAILABLE",
   exhausted: "RESOURCE_EXHAUSTED",
+  identity: "FAILED_PRECONDITION",
   supervisor: "UNAVAILABLE",
 } as const satisfies Record<VolumeServerErrorCode, CsiErrorCode>;
 

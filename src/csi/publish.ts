@@ -9,6 +9,7 @@ import type { NodeDependencies } from "./node-dependencies.ts";
 import type { Publication, StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
+import { isPending } from "./volume-servers.ts";
 
 /** The recorded target paths at which a volume is mounted now. */
 export async function mountedTargets(record: StageRecord, mounter: Mounter): Promise<string[]> {
@@ -167,8 +168,9 @@ export async function unpublishVolume(
     if (targets.every((path) => path === targetPath)) {
       try {
         const pending = await servers.flush(id, record.unpublishFlushTimeoutMs, signal);
-        if ((pending?.pendingBytes ?? 0) > 0)
-          log.warn("Unpublished with data pending", { ...pending });
+        if (pending !== undefined && isPending(pending)) {
+          log.warn("Unpublished with changes pending", { volumeId: id, ...pending });
+        }
       } catch (cause) {
         // The data is safe on this node's disk; NodeUnstage is where it is waited for.
         log.warn("Could not export before unpublish", { volumeId: id, cause });

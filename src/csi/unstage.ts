@@ -6,6 +6,7 @@ import { mountedTargets, unmountVolume } from "./publish.ts";
 import type { StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
+import { isPending } from "./volume-servers.ts";
 
 /** One call waits this long at most; kubelet repeats it until `unstageFlushTimeout` is over. */
 const flushPerCallMs = 30_000;
@@ -58,10 +59,10 @@ async function exportPending(
   const leftMs = beganMs + unstageFlushTimeoutMs - nowMs();
   const waitMs = Math.max(0, Math.min(leftMs, flushPerCallMs));
   const pending = await servers.flush(id, waitMs, signal);
-  if (pending === undefined || pending.pendingBytes === 0) return;
+  if (pending === undefined || !isPending(pending)) return;
   const { pendingBytes, oldestPendingMs } = pending;
   const where = `bucket '${record.spec.bucket}' at ${record.spec.endpoint ?? "AWS S3"}`;
-  const what = `${pendingBytes} bytes, the oldest ${Math.round(oldestPendingMs / 1000)} s old, are not yet in ${where}`;
+  const what = `${pendingBytes} bytes of changes, the oldest ${Math.round(oldestPendingMs / 1000)} s old, are not yet in ${where}`;
   if (beganMs + unstageFlushTimeoutMs > nowMs()) {
     throw new CsiError("ABORTED", `Volume ${id}: ${what}`);
   }

@@ -2,8 +2,9 @@ import type { CredentialsFile, VolumeSpec } from "../control/volume-spec.ts";
 
 /**
  * Why a volume server cannot be had: `denied`, `unauthenticated`, `noSuchBucket` and `unavailable` are S3's
- * answers to the server's first requests · `exhausted` the node has no room for another server ·
- * `supervisor` the supervisor itself does not answer or failed.
+ * answers to the server's first requests · `exhausted` the node has no room for another server · `identity` the
+ * node knows the handle with another bucket, prefix or endpoint · `supervisor` the supervisor itself does not
+ * answer or failed.
  */
 export type VolumeServerErrorCode =
   | "denied"
@@ -11,6 +12,7 @@ export type VolumeServerErrorCode =
   | "noSuchBucket"
   | "unavailable"
   | "exhausted"
+  | "identity"
   | "supervisor";
 
 /** A failure of the supervisor or of a server, with its cause in words for the CO. */
@@ -32,6 +34,11 @@ export interface Pending {
   readonly pendingBytes: number;
   /** Age of the oldest change; 0 when nothing is pending. */
   readonly oldestPendingMs: number;
+}
+
+/** Whether something is not in S3 yet: data, or changes without bytes such as renames and deletions. */
+export function isPending(pending: Pending): boolean {
+  return pending.pendingBytes > 0 || pending.oldestPendingMs > 0;
 }
 
 /** Counters of a volume server; answering them walks nothing. */

@@ -18,7 +18,7 @@ const gib = 2 ** 30;
 /** Rejects with this gRPC status and a message. */
 export async function rejectsWith(promise: Promise<unknown>, code: status): Promise<void> {
   await assert.rejects(promise, (error: { code?: number; details?: string }) => {
-    assert.equal(status[error.code ?? -1], status[code], error.details);
+    assert.equal(status[error.code ?? -1], status[code], `${error.details}`);
     assert.notEqual(error.details, "");
     return true;
   });

@@ -1,6 +1,7 @@
 import { csiConformance } from "../../sanity/conformance.ts";
 import { FakeWorld, startFakeDriver } from "../../support/fake-driver.ts";
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: a template of ours, not JavaScript's
 for (const parameters of [{}, { bucket: "team-data", prefix: "vols/${pv.name}" }]) {
   const where = Object.keys(parameters).length === 0 ? "a bucket each" : "prefixes of a bucket";
   describe(`The driver over fakes, volumes in ${where}`, () => {

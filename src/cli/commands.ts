@@ -1,0 +1,39 @@
+import type { Command } from "./arguments.ts";
+
+/** A row of the table of commands; its code is loaded when it runs, so that a server holds no other command's packages. */
+export interface CommandRow {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** Every sub-command of `s3files`, in the order of the help text. */
+export const commands: Readonly<Record<string, CommandRow>> = {
+  controller: {
+    summary: "CSI controller: makes and deletes buckets and prefixes",
+    load: async () => (await import("./controller.ts")).controllerCommand,
+  },
+  node: {
+    summary: "CSI node service: stages and publishes volumes",
+    load: async () => (await import("./node.ts")).nodeCommand,
+  },
+  supervisor: {
+    summary: "keeps this node's volume servers running",
+    load: async () => (await import("./supervisor.ts")).supervisorCommand,
+  },
+  serve: {
+    summary: "one volume's NFS server; started by the supervisor",
+    load: async () => (await import("./serve.ts")).serveCommand,
+  },
+  status: {
+    summary: "the volumes of this node and what S3 does not have yet",
+    load: async () => (await import("./status.ts")).statusCommand,
+  },
+  flush: {
+    summary: "exports what a volume has pending",
+    load: async () => (await import("./flush.ts")).flushCommand,
+  },
+  "dev-s3": {
+    summary: "an S3 server for development, with AWS's semantics",
+    load: async () => (await import("./dev-s3.ts")).devS3Command,
+  },
+};

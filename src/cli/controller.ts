@@ -1,0 +1,42 @@
+import { systemClock } from "../base/clock.ts";
+import type { Command } from "./arguments.ts";
+import { BucketClients } from "./bucket-operations.ts";
+import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
+import { defaultConnection, driverCredentials } from "./driver-connection.ts";
+import { processLog } from "./log.ts";
+import { packageVersion } from "./package-version.ts";
+
+/** `s3files controller`: Identity and Controller services until SIGTERM or SIGINT. It keeps no state. */
+export const controllerCommand: Command = {
+  usage: "--csi-endpoint unix:///csi/csi.sock",
+  options: csiEndpointOption,
+  notes: `
+Store and credentials of volumes whose StorageClass names none: S3FILES_ENDPOINT, S3FILES_REGION,
+S3FILES_FORCE_PATH_STYLE, S3FILES_CA_BUNDLE, S3FILES_CREDENTIALS_FILE, or the configuration file's
+connections.default; without a credentials file AWS's own chain: AWS_ACCESS_KEY_ID, ~/.aws, roles.`,
+  async run(args, config, signal) {
+    const path = csiSocketPath(args, config);
+    const log = processLog(config, "controller");
+    const clients = new BucketClients({
+      credentials: driverCredentials(config),
+      clock: systemClock,
+    });
+    try {
+      await serveCsi(
+        {
+          identity: { version: packageVersion(), isReady: () => Promise.resolve(true) },
+          controller: {
+            defaults: defaultConnection(config),
+            openBuckets: (connection, credentials) => clients.open(connection, credentials),
+            clock: systemClock,
+          },
+          log,
+        },
+        { path, name: "controller", signal },
+      );
+    } finally {
+      clients.close();
+    }
+    return 0;
+  },
+};

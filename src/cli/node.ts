@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { systemClock } from "../base/clock.ts";
+import { SupervisorClient } from "../control/supervisor-client.ts";
+import { FileStageJournal } from "../csi/file-stage-journal.ts";
+import { KernelMounter } from "../csi/mounter.ts";
+import type { Command } from "./arguments.ts";
+import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
+import { defaultConnection } from "./driver-connection.ts";
+import { launcherPath } from "./launcher-path.ts";
+import { processLog } from "./log.ts";
+import { packageVersion } from "./package-version.ts";
+import { SupervisorVolumeServers } from "./supervisor-volume-servers.ts";
+
+/** `s3files node`: Identity and Node services until SIGTERM or SIGINT. Mounts and servers outlive it. */
+export const nodeCommand: Command = {
+  usage: "--csi-endpoint unix:///csi/csi.sock --node-id NAME [options]",
+  options: {
+    ...csiEndpointOption,
+    "node-id": { value: "NAME", help: "this node's name to the CO; default: $NODE_ID" },
+    "supervisor-socket": {
+      value: "PATH",
+      help: "the supervisor's control socket; default: supervisor.sock in the run directory",
+    },
+    "state-dir": {
+      value: "DIR",
+      help: "keeps the stage records in its folder node; default: /var/lib/s3files",
+    },
+    "max-volumes": { value: "N", help: "volumes that fit on this node; default: no limit" },
+    launcher: { value: "PATH", help: "the native helper; default: where make or the image put it" },
+  },
+  async run(args, config, signal) {
+    const path = csiSocketPath(args, config);
+    const nodeId = args.required("node-id", config.nodeId);
+    const log = processLog(config, "node");
+    const socket = args.text("supervisor-socket") ?? join(config.runDirectory, "supervisor.sock");
+    const servers = new SupervisorVolumeServers(new SupervisorClient(socket));
+    const stateDirectory = args.text("state-dir") ?? config.stateDirectory;
+    await serveCsi(
+      {
+        identity: { version: packageVersion(), isReady: () => servers.isReachable() },
+        node: {
+          nodeId,
+          maxVolumesPerNode: args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0,
+          defaults: defaultConnection(config),
+          journal: new FileStageJournal(join(stateDirectory, "node")),
+          servers,
+          mounter: new KernelMounter({ launcher: launcherPath(args) }, { log }),
+          clock: systemClock,
+        },
+        log,
+      },
+      { path, name: "node", signal },
+    );
+    return 0;
+  },
+};

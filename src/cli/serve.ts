@@ -1,0 +1,116 @@
+import { rmSync } from "node:fs";
+import { flushCompileCache } from "node:module";
+import { join } from "node:path";
+import { CacheError } from "../cache/database.ts";
+import { ControlError } from "../control/error.ts";
+import { ControlListener } from "../control/listener.ts";
+import type { ServerMethods } from "../control/messages.ts";
+import { readVolumeRecord, specDigest, writeLeftover } from "../control/volume-folder.ts";
+import { defaultCredentials, fileCredentials } from "../s3/credentials.ts";
+import { type Command, CommandError, UsageError } from "./arguments.ts";
+import { isIoFlusher } from "./io-flusher.ts";
+import { processLog } from "./log.ts";
+import { aborted } from "./shutdown.ts";
+import { VolumeServer } from "./volume-server.ts";
+
+/** `s3files serve`: the NFS server of one volume, until SIGTERM. */
+export const serveCommand: Command = {
+  usage: "--volume-dir DIR --control-socket PATH [options]",
+  options: {
+    "volume-dir": { value: "DIR", required: true, help: "folder with volume.json and the state" },
+    "control-socket": { value: "PATH", required: true, help: "where to answer the supervisor" },
+    "listen-fd": { value: "N", help: "descriptor of the listening socket; default: 3" },
+    credentials: {
+      value: "FILE",
+      help: "JSON file of S3 keys, read anew when it changes; default: the driver's own credentials",
+    },
+    "allow-no-io-flusher": { help: "serve without PR_SET_IO_FLUSHER; the mount can deadlock" },
+    failpoint: {
+      value: "NAME",
+      help: "for tests: SIGKILL itself at this point of the sync engine",
+    },
+  },
+  notes:
+    "Started by the supervisor through s3files-launcher, which hands over the listening socket.",
+  async run(args, config, signal) {
+    const folder = args.required("volume-dir");
+    const spec = readSpec(folder);
+    const { volumeId } = spec;
+    const log = processLog(config, "serve").with({ volumeId });
+    if (!isIoFlusher()) {
+      if (!args.flag("allow-no-io-flusher")) {
+        throw new CommandError(
+          "Not all threads carry PR_SET_IO_FLUSHER: start the server through s3files-launcher with CAP_SYS_RESOURCE",
+        );
+      }
+      log.warn("Serving without PR_SET_IO_FLUSHER: the mount can deadlock when memory is short");
+    }
+    const keys = args.text("credentials") ?? config.connection.credentialsFile;
+    const failpoint = args.text("failpoint");
+    const server = openServer(
+      { folder, spec },
+      {
+        credentials: keys === undefined ? defaultCredentials() : fileCredentials(keys),
+        log,
+        ...(failpoint === undefined ? {} : { failpoint: killAt(failpoint) }),
+      },
+    );
+    // Only now is the state ours, and with it what an earlier run said of it.
+    rmSync(join(folder, "leftover.json"), { force: true });
+    const control = await ControlListener.open<ServerMethods>(
+      { path: args.required("control-socket") },
+      {
+        log: log.with({ component: "control" }),
+        handlers: {
+          ready: async () => {
+            await server.reachBucket();
+            return {};
+          },
+          status: () => ({
+            volumeId,
+            pid: process.pid,
+            ready: server.isReady,
+            specDigest: specDigest(spec),
+          }),
+          usage: () => server.usage(),
+          flush: ({ timeoutMs }, given) => server.flush(timeoutMs, given),
+          counters: () => server.counters(),
+        },
+      },
+    );
+    await server.open(args.integer("listen-fd", { least: 3, most: 1_023 }) ?? 3);
+    log.info("Volume server accepts connections", { bucket: spec.bucket, prefix: spec.prefix });
+    // A server that is killed later cannot do it, and its successor starts faster with it.
+    flushCompileCache();
+    await aborted(signal);
+    writeLeftover(folder, await server.close());
+    await control.close();
+    return 0;
+  },
+};
+
+function readSpec(folder: string) {
+  try {
+    const record = readVolumeRecord(folder);
+    if (record !== undefined) return record.spec;
+  } catch (cause) {
+    if (cause instanceof ControlError) throw new UsageError(cause.message, { cause });
+    throw cause;
+  }
+  throw new UsageError(`${folder} holds no volume.json`);
+}
+
+function openServer(...given: ConstructorParameters<typeof VolumeServer>): VolumeServer {
+  try {
+    return new VolumeServer(...given);
+  } catch (cause) {
+    if (cause instanceof CacheError) throw new CommandError(cause.message, { cause });
+    throw cause;
+  }
+}
+
+function killAt(failpoint: string): (name: string) => void {
+  return (name) => {
+    if (name === failpoint) process.kill(process.pid, "SIGKILL");
+  };
+}

@@ -1,0 +1,67 @@
+import { ControlError, type ControlErrorCode } from "../control/error.ts";
+import type { SupervisorClient } from "../control/supervisor-client.ts";
+import {
+  type Pending,
+  VolumeServerError,
+  type VolumeServerErrorCode,
+  type VolumeServers,
+  type VolumeUsageCounters,
+} from "../csi/volume-servers.ts";
+
+const codeOf = {
+  denied: "denied",
+  unauthenticated: "unauthenticated",
+  noSuchBucket: "noSuchBucket",
+  unavailable: "unavailable",
+  exhausted: "exhausted",
+  identity: "identity",
+  timeout: "unavailable",
+  supervisor: "supervisor",
+  noSuchVolume: "supervisor",
+  invalid: "supervisor",
+} as const satisfies Record<ControlErrorCode, VolumeServerErrorCode>;
+
+async function translated<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (!(cause instanceof ControlError)) throw cause;
+    throw new VolumeServerError(codeOf[cause.code], cause.message, { cause });
+  }
+}
+
+/** The node service's volume servers, which the supervisor starts and stops: asked over its control socket. */
+export class SupervisorVolumeServers implements VolumeServers {
+  readonly #client: SupervisorClient;
+
+  constructor(client: SupervisorClient) {
+    this.#client = client;
+  }
+
+  async start(
+    volume: Parameters<VolumeServers["start"]>[0],
+    signal: AbortSignal,
+  ): Promise<{ readonly pin: string }> {
+    return await translated(() => this.#client.start(volume, signal));
+  }
+
+  async flush(
+    volumeId: string,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Pending | undefined> {
+    return await translated(() => this.#client.flush(volumeId, timeoutMs, signal));
+  }
+
+  async usage(volumeId: string, signal: AbortSignal): Promise<VolumeUsageCounters | undefined> {
+    return await translated(() => this.#client.usage(volumeId, signal));
+  }
+
+  async stop(volumeId: string, signal: AbortSignal): Promise<void> {
+    await translated(() => this.#client.stop(volumeId, signal));
+  }
+
+  async isReachable(): Promise<boolean> {
+    return await this.#client.isReachable();
+  }
+}

@@ -1,0 +1,79 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../base/clock.ts";
+import { ControlError } from "../control/error.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
+import { type Command, CommandError } from "./arguments.ts";
+import { launcherPath } from "./launcher-path.ts";
+import { processLog, writeLogLine } from "./log.ts";
+import { aborted } from "./shutdown.ts";
+
+/** `s3files supervisor`: keeps this node's volume servers running until SIGTERM or SIGINT. */
+export const supervisorCommand: Command = {
+  usage: "[options]",
+  options: {
+    "run-dir": {
+      value: "DIR",
+      help: "sockets, pins and credentials, on tmpfs; default: /run/s3files",
+    },
+    "state-dir": { value: "DIR", help: "the volumes' folders; default: /var/lib/s3files" },
+    launcher: { value: "PATH", help: "the native helper; default: where make or the image put it" },
+    "stop-volumes-on-exit": {
+      help: "at the end stop every volume, its listening socket and namespace too",
+    },
+    "allow-no-io-flusher": {
+      help: "serve without PR_SET_IO_FLUSHER where it is not permitted; such a mount can deadlock",
+    },
+    failpoint: { value: "NAME", help: "for tests: servers kill themselves when they reach it" },
+    "server-program": {
+      value: "SCRIPT",
+      help: "for tests: a script in place of this program's `serve`",
+    },
+  },
+  notes: `
+At SIGTERM the servers finish what they are doing, close their databases and end; nothing is exported. Their
+listening sockets stay open in holder processes, so that mounts wait until the next supervisor has started the
+servers again. A supervisor that is killed leaves its servers running, and the next one takes them over.
+`,
+  async run(args, config, signal) {
+    const log = processLog(config, "supervisor");
+    const failpoint = args.text("failpoint");
+    const script = args.text("server-program");
+    const file = args.text("config");
+    const configFile = file === undefined ? [] : ["--config", resolve(file)];
+    const supervisor = new Supervisor(
+      {
+        runDir: args.text("run-dir") ?? config.runDirectory,
+        stateDir: args.text("state-dir") ?? config.stateDirectory,
+        launcher: launcherPath(args),
+        allowNoIoFlusher: args.flag("allow-no-io-flusher"),
+        server: {
+          node: process.execPath,
+          args: [
+            ...(script === undefined
+              ? [mainScript, "serve", "--log-level", config.logLevel, ...configFile]
+              : [script]),
+            ...(failpoint === undefined ? [] : ["--failpoint", failpoint]),
+          ],
+        },
+      },
+      { clock: systemClock, log, passOn: writeLogLine },
+    );
+    try {
+      await supervisor.open();
+    } catch (cause) {
+      if (cause instanceof ControlError)
+        throw new CommandError("The supervisor cannot start", { cause });
+      throw cause;
+    }
+    log.info("Supervisor ready", { pid: process.pid });
+    await aborted(signal);
+    await supervisor.close({ stopVolumes: args.flag("stop-volumes-on-exit") });
+    return 0;
+  },
+};
+
+/** This program's own script: `src/main.ts` in a checkout, `dist/main.js` in the image. */
+const mainScript = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js", import.meta.url),
+);
