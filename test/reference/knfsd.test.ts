@@ -5,19 +5,7 @@
 import { fileSuites } from "../e2e/file-suites.ts";
 import type { Guest } from "../support/guest.ts";
 import { defineGuestSuite } from "../support/guest-tests.ts";
-
-const startServer = `set -eu
-modprobe nfsd
-mkdir -p /mnt/volume /var/lib/nfs/{rpc_pipefs,v4recovery,nfsdcltrack}
-mount -t nfsd nfsd /proc/fs/nfsd
-mount -t rpc_pipefs rpc_pipefs /var/lib/nfs/rpc_pipefs
-touch /var/lib/nfs/etab /var/lib/nfs/rmtab
-exportfs -o rw,no_root_squash,fsid=0,insecure,no_subtree_check '*:/mnt/export'
-rpc.mountd -N2 -N3
-echo 10 > /proc/fs/nfsd/nfsv4leasetime
-echo 10 > /proc/fs/nfsd/nfsv4gracetime
-rpc.nfsd -N3 -U 4
-`;
+import { startKnfsd } from "../support/knfsd.ts";
 
 for (const minorVersion of [1, 2]) {
   defineGuestSuite({
@@ -30,7 +18,7 @@ for (const minorVersion of [1, 2]) {
       diskAt: "/mnt/export",
     },
     async prepare(guest: Guest) {
-      await guest.check(startServer);
+      await startKnfsd(guest);
       await guest.check(
         `mount -t nfs4 -o vers=4.${minorVersion},sec=sys,hard 127.0.0.1:/ /mnt/volume`,
       );

@@ -1,0 +1,234 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { RpcReply } from "../rpc/program.ts";
+import type { Suspended } from "../vfs/call.ts";
+import type { Compound } from "./compound.ts";
+import type { Durability } from "./durability.ts";
+import { keptReplyBytes, remoteWaitMs, sessionLimits } from "./limits.ts";
+import type { NfsObserver } from "./observer.ts";
+import type { ProtocolState } from "./state/protocol-state.ts";
+import type { InFlight, Slot } from "./state/slot.ts";
+
+/** What the executor works with. */
+export interface ExecutorDependencies {
+  readonly state: ProtocolState;
+  readonly durability: Durability;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: NfsObserver;
+}
+
+/** The slot of a compound and the request on it. */
+export interface SlotRequest {
+  readonly slot: Slot;
+  readonly sequenceId: number;
+  readonly fingerprint: number;
+}
+
+/** A compound in execution and where its reply goes. */
+interface Execution {
+  readonly compound: Compound;
+  readonly slot: Slot | undefined;
+  readonly inFlight: InFlight | undefined;
+  /** Takes the reply; replaced when the request comes again. */
+  respond: (reply: RpcReply) => void;
+}
+
+/**
+ * Executes compounds: a batch is one transaction up to the end or to where an operation has to wait; the wait is
+ * outside any transaction. The transaction that ends a compound holds its changes, its state and its slot's reply.
+ * Nothing is awaited inside one, and no reply leaves before its transaction is committed.
+ */
+export class CompoundExecutor {
+  readonly #deps: ExecutorDependencies;
+  readonly #running = new Set<Execution>();
+  /** How to give up each wait for S3. */
+  readonly #remoteWaits = new Set<() => void>();
+  readonly #idle: (() => void)[] = [];
+  #mutating = 0;
+
+  constructor(deps: ExecutorDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Runs a compound to its end. At once, unless it has to wait. */
+  execute(compound: Compound, request: SlotRequest | undefined): RpcReply | Promise<RpcReply> {
+    let reply: RpcReply | undefined;
+    const execution: Execution = {
+      compound,
+      slot: request?.slot,
+      inFlight:
+        request === undefined
+          ? undefined
+          : {
+              sequenceId: request.sequenceId,
+              fingerprint: request.fingerprint,
+              rejoin(respond) {
+                // The one reply goes to the newest connection.
+                execution.respond({ kind: "none" });
+                execution.respond = respond;
+              },
+            },
+      respond: (early) => {
+        reply = early;
+      },
+    };
+    if (request !== undefined) request.slot.inFlight = execution.inFlight;
+    this.#running.add(execution);
+    this.#advance(execution);
+    if (reply !== undefined) return reply;
+    return new Promise((resolve) => {
+      execution.respond = resolve;
+    });
+  }
+
+  /** To be told when a compound begins its first change. */
+  readonly onMutation = (): void => {
+    this.#mutating += 1;
+    this.#deps.observer.mutating(this.#mutating);
+  };
+
+  #advance(execution: Execution): void {
+    const { compound } = execution;
+    const { ledger } = this.#deps.state;
+    try {
+      const suspended = ledger.transaction(() => {
+        const outcome = compound.run();
+        if (outcome === undefined) this.#store(execution);
+        else if (compound.hasChanged) this.#storeSuspended(execution);
+        return outcome;
+      });
+      if (suspended !== undefined) {
+        this.#wait(execution, suspended);
+        return;
+      }
+    } catch (error) {
+      this.#deps.log.error("Compound failed; its changes were undone", { error });
+      this.#replace(execution, () => compound.failBatch("NFS4ERR_SERVERFAULT"));
+    }
+    this.#settle(execution);
+  }
+
+  /** Changes the answer and stores the changed one. */
+  #replace(execution: Execution, change: () => void): void {
+    change();
+    try {
+      this.#deps.state.ledger.transaction(() => this.#store(execution));
+    } catch (error) {
+      this.#deps.log.error("Cannot store the reply of a failed compound", { error });
+    }
+  }
+
+  /** Stores the slot's reply where a second execution would do harm, or the client asked for it. */
+  #store({ compound, slot, inFlight }: Execution): void {
+    if (slot === undefined || inFlight === undefined || compound.session?.ended === true) return;
+    if (!compound.hasMutated && !compound.cacheThis && !slot.isStoreDue(inFlight.sequenceId)) {
+      return;
+    }
+    slot.storeAnswer(this.#deps.state.ledger, inFlight, this.#kept(compound));
+  }
+
+  #storeSuspended({ compound, slot, inFlight }: Execution): void {
+    if (slot === undefined || inFlight === undefined || compound.session?.ended === true) return;
+    slot.storeSuspended(this.#deps.state.ledger, inFlight, compound.resumePoint);
+  }
+
+  /** The reply for a replay, when it is to be kept. */
+  #kept(compound: Compound): Uint8Array | undefined {
+    const mustKeep = compound.hasMutated || compound.cacheThis;
+    const limitBytes = mustKeep ? sessionLimits.maxCachedBytes : keptReplyBytes;
+    return compound.reply.lengthBytes <= limitBytes ? compound.reply.toBuffer() : undefined;
+  }
+
+  /** Waits for what the pending operation lacks, then goes on. */
+  #wait(execution: Execution, suspended: Suspended): void {
+    if (suspended.reason === "disk") {
+      void suspended.ready.then(() => this.#advance(execution));
+      return;
+    }
+    const { compound } = execution;
+    const { session } = compound;
+    // Five cold readers would fill all slots: the rest of the session must go on.
+    const mostWaiting = session === undefined ? 1 : Math.ceil(session.record.slots / 2);
+    if (session !== undefined && session.waitingForRemote >= mostWaiting) {
+      compound.refusePending("NFS4ERR_DELAY");
+      this.#advance(execution);
+      return;
+    }
+    if (session !== undefined) session.waitingForRemote += 1;
+    let isOver = false;
+    const end = (next: () => void) => {
+      if (isOver) return;
+      isOver = true;
+      cancel();
+      this.#remoteWaits.delete(giveUp);
+      if (session !== undefined) session.waitingForRemote -= 1;
+      next();
+    };
+    const giveUp = () => end(() => this.#abandon(execution));
+    const cancel = this.#deps.clock.schedule(remoteWaitMs, () =>
+      end(() => {
+        compound.refusePending("NFS4ERR_DELAY");
+        this.#advance(execution);
+      }),
+    );
+    this.#remoteWaits.add(giveUp);
+    void suspended.ready.then(() => end(() => this.#advance(execution)));
+  }
+
+  /** The last batch is committed: the reply leaves when it may. */
+  #settle(execution: Execution): void {
+    const { compound } = execution;
+    const { durability } = this.#deps;
+    const { syncFrom } = compound;
+    if (syncFrom === undefined || syncFrom >= compound.reply.count) {
+      if (compound.hasMutated) durability.changed();
+      this.#finish(execution);
+      return;
+    }
+    void durability.sync().then((isOnDisk) => {
+      if (!isOnDisk) this.#replace(execution, () => compound.failAt(syncFrom, "NFS4ERR_IO"));
+      this.#finish(execution);
+    });
+  }
+
+  #finish(execution: Execution): void {
+    const { compound, slot, inFlight } = execution;
+    const kept = slot === undefined ? undefined : this.#kept(compound);
+    if (slot !== undefined && inFlight !== undefined) slot.finish(inFlight, kept);
+    this.#leave(execution);
+    execution.respond({
+      kind: "success",
+      results: kept === undefined ? compound.reply.buffers() : [kept],
+      onSent: () => compound.close(),
+    });
+  }
+
+  /** The server stops: the client will ask the next one. */
+  #abandon(execution: Execution): void {
+    const { slot, compound } = execution;
+    if (slot !== undefined) slot.inFlight = undefined;
+    this.#leave(execution);
+    execution.respond({ kind: "none" });
+    compound.close();
+  }
+
+  #leave(execution: Execution): void {
+    this.#running.delete(execution);
+    if (execution.compound.hasBegunChange) {
+      this.#mutating -= 1;
+      this.#deps.observer.mutating(this.#mutating);
+    }
+    if (this.#running.size > 0) return;
+    for (const wake of this.#idle.splice(0)) wake();
+  }
+
+  /** Resolves when nothing runs; compounds that wait for S3 are given up, having changed nothing since their last batch. */
+  async drain(): Promise<void> {
+    for (const giveUp of [...this.#remoteWaits]) giveUp();
+    while (this.#running.size > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+      for (const giveUp of [...this.#remoteWaits]) giveUp();
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** Most bytes of data in one READ or WRITE: the Linux client's own ceiling. */
+export const maxTransferBytes = 1024 * 1024;
+
+/** Room for the headers around the data of one READ or WRITE. */
+const envelopeBytes = 16 * 1024;
+
+/** What this server grants a session (RFC 8881 §18.36.3). */
+export const sessionLimits = {
+  maxRequestBytes: maxTransferBytes + envelopeBytes,
+  maxResponseBytes: maxTransferBytes + envelopeBytes,
+  maxCachedBytes: 64 * 1024,
+  maxOperations: 64,
+  slots: 64,
+  sessionsOfClient: 64,
+} as const;
+
+/** The least that a session can work with; less is TOOSMALL. */
+export const leastSession = {
+  maxRequestBytes: 1024,
+  maxResponseBytes: 1024,
+  maxOperations: 2,
+} as const;
+
+/** Replies up to this size are kept for a replay even when the client did not ask for it. */
+export const keptReplyBytes = 8 * 1024;
+
+/** Longest wait for S3 before an operation answers DELAY. */
+export const remoteWaitMs = 25_000;
+
+/** Lease time, which also caps the Linux client's reconnect back-off, at half of it. */
+export const leaseSeconds = 20;
+
+/** Latest time after which changes are on the disk that nobody asked to be synced. */
+export const backgroundSyncMs = 1000;

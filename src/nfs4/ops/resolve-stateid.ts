@@ -1,0 +1,94 @@
+import type { InodeNumber } from "../../vfs/attributes.ts";
+import { type OperationContext, sessionOf } from "../operation.ts";
+import type { LockRecord } from "../state/lock.ts";
+import { type OpenRecord, share } from "../state/open.ts";
+import { judgeSeqid, type StateId, specialStateId } from "../state/stateid.ts";
+import { NfsError } from "../status.ts";
+
+/** The state that a stateid names: an open, or a lock and the open under it. */
+export interface NamedState {
+  readonly open: OpenRecord;
+  readonly lock: LockRecord | undefined;
+}
+
+/** RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle. */
+export function effectiveStateId(context: OperationContext, stateId: StateId): StateId {
+  if (specialStateId(stateId) !== "current") return stateId;
+  const current = context.current?.stateId;
+  if (current === undefined) throw new NfsError("NFS4ERR_BAD_STATEID", "No current stateid");
+  return current;
+}
+
+/**
+ * The state that a stateid of this client names.
+ * @throws {NfsError} BAD_STATEID for special, foreign, unknown and future ones, OLD_STATEID for past ones.
+ */
+export function namedState(context: OperationContext, stateId: StateId): NamedState {
+  const { other, seqid } = effectiveStateId(context, stateId);
+  const found = context.state.find(other);
+  if (found === undefined || found.open.clientId !== sessionOf(context).record.clientId) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", "Unknown stateid");
+  }
+  switch (judgeSeqid(seqid, (found.lock ?? found.open).seqid)) {
+    case "current":
+      return found;
+    case "old":
+      throw new NfsError("NFS4ERR_OLD_STATEID", `Stateid with the old seqid ${seqid}`);
+    case "future":
+      throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid with the future seqid ${seqid}`);
+  }
+}
+
+/** The open that an open stateid for this file names. @throws {NfsError} BAD_STATEID, OLD_STATEID. */
+export function namedOpen(
+  context: OperationContext,
+  stateId: StateId,
+  inode: InodeNumber,
+): OpenRecord {
+  const { open, lock } = namedState(context, stateId);
+  if (lock !== undefined || open.inode !== inode) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", `Not an open stateid of inode ${inode}`);
+  }
+  return open;
+}
+
+/** Under what a request uses a file's data: an open for it, or nothing but the caller's permissions. */
+export type DataAccess = { readonly open: OpenRecord } | { readonly open: undefined };
+
+/**
+ * Checks that a stateid allows to read or write the data of a file (RFC 8881 §8.2.4, §9.1.2).
+ * With a special stateid the caller's own permissions are still to be checked.
+ * @throws {NfsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED.
+ */
+export function dataAccess(
+  context: OperationContext,
+  stateId: StateId,
+  inode: InodeNumber,
+  use: "read" | "write",
+): DataAccess {
+  const bit = share[use];
+  const special = specialStateId(stateId);
+  if (special === "anonymous" || special === "bypass") {
+    // RFC 8881 §9.1.2: denials hold for whoever has no open; READ bypass passes over them, for READ only.
+    const denied = context.state.opens.ofFile(inode).some(({ deny }) => (deny & bit) !== 0);
+    if (denied && !(special === "bypass" && use === "read")) {
+      throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with ${use} denied`);
+    }
+    return { open: undefined };
+  }
+  const { open } = namedState(context, stateId);
+  if (open.inode !== inode) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid of another file than inode ${inode}`);
+  }
+  if ((open.access & bit) !== 0) return { open };
+  // RFC 8881 §9.1.2: a client may read the rest of a block it writes; then by the caller's permissions.
+  if (use === "read" && context.fileSystem.permittedAccess(context.call, inode).read) {
+    return { open };
+  }
+  throw new NfsError("NFS4ERR_OPENMODE", `Inode ${inode} is not open for ${use}`);
+}
+
+/** The stateid4 of a state. */
+export function stateIdOf(state: OpenRecord | LockRecord): StateId {
+  return { seqid: state.seqid, other: state.other };
+}

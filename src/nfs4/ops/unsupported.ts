@@ -1,0 +1,226 @@
+// RFC 8881 §18, RFC 7862 §15 and RFC 8276 §8.4: operations that exist, and that this server does not do.
+import { struct } from "../../xdr/codec.ts";
+import { type Operation, operation } from "../operation.ts";
+import { permitted, permittedOnFile } from "../permitted.ts";
+import { NfsError } from "../status.ts";
+import type { nfs_opnum4 } from "../wire/operation.ts";
+import { nfsstat4 } from "../wire/status.ts";
+
+const nothing = struct({});
+const status = struct({ status: nfsstat4 });
+
+/** A row that answers NFS4ERR_NOTSUPP; its arguments are not even read. */
+function notSupported(
+  minorVersion: 1 | 2,
+  name: nfs_opnum4,
+  errors: ReadonlySet<nfsstat4>,
+): Operation {
+  return operation({
+    name,
+    args: nothing,
+    result: status,
+    errors,
+    ...(minorVersion === 2 ? { minorVersion } : {}),
+    run: () => {
+      throw new NfsError("NFS4ERR_NOTSUPP", `${name} is not supported`);
+    },
+  });
+}
+
+/**
+ * Optional operations (delegations, layouts, named attributes, and those of 4.2 and RFC 8276 that are not built yet),
+ * and those of NFSv4.0 that NFSv4.1 must not have (RFC 8881 §15.2). Where a table leaves NOTSUPP out, it follows from
+ * RFC 7862 §13 that the operation is optional.
+ */
+export const unsupported: readonly Operation[] = [
+  notSupported(
+    1,
+    "OP_OPENATTR",
+    permittedOnFile("ACCESS DQUOT IO NOENT NOSPC NOTSUPP ROFS UNSAFE_COMPOUND WRONG_TYPE"),
+  ),
+  notSupported(1, "OP_DELEGPURGE", permitted("NOTSUPP WRONG_CRED")),
+  notSupported(
+    1,
+    "OP_DELEGRETURN",
+    permittedOnFile(
+      "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED INVAL NOTSUPP OLD_STATEID WRONG_CRED",
+    ),
+  ),
+  notSupported(1, "OP_OPEN_CONFIRM", permitted("NOTSUPP")),
+  notSupported(1, "OP_RENEW", permitted("NOTSUPP")),
+  notSupported(1, "OP_SETCLIENTID", permitted("NOTSUPP")),
+  notSupported(1, "OP_SETCLIENTID_CONFIRM", permitted("NOTSUPP")),
+  notSupported(1, "OP_RELEASE_LOCKOWNER", permitted("NOTSUPP")),
+  notSupported(
+    1,
+    "OP_GET_DIR_DELEGATION",
+    permittedOnFile("ACCESS DIRDELEG_UNAVAIL GRACE INVAL IO NOTDIR NOTSUPP"),
+  ),
+  notSupported(1, "OP_GETDEVICEINFO", permitted("INVAL NOENT NOTSUPP TOOSMALL UNKNOWN_LAYOUTTYPE")),
+  notSupported(1, "OP_GETDEVICELIST", permitted("NOTSUPP")),
+  notSupported(
+    1,
+    "OP_LAYOUTCOMMIT",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED ATTRNOTSUPP BADIOMODE BADLAYOUT DELEG_REVOKED EXPIRED FBIG GRACE",
+      "INVAL IO ISDIR NOTSUPP NO_GRACE RECLAIM_BAD RECLAIM_CONFLICT SYMLINK UNKNOWN_LAYOUTTYPE",
+      "WRONG_CRED",
+    ),
+  ),
+  notSupported(
+    1,
+    "OP_LAYOUTGET",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BADIOMODE BADLAYOUT BAD_STATEID DELEG_REVOKED DQUOT GRACE INVAL IO",
+      "LAYOUTTRYLATER LAYOUTUNAVAILABLE LOCKED NOSPC NOTSUPP OLD_STATEID OPENMODE",
+      "RECALLCONFLICT TOOSMALL UNKNOWN_LAYOUTTYPE WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    1,
+    "OP_LAYOUTRETURN",
+    permittedOnFile(
+      "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL ISDIR NOTSUPP NO_GRACE",
+      "OLD_STATEID UNKNOWN_LAYOUTTYPE WRONG_CRED WRONG_TYPE",
+    ),
+  ),
+  notSupported(1, "OP_SET_SSV", permitted("BAD_SESSION_DIGEST INVAL NOTSUPP")),
+  notSupported(
+    1,
+    "OP_WANT_DELEGATION",
+    permittedOnFile(
+      "DELEG_ALREADY_WANTED GRACE INVAL IO NOTSUPP NO_GRACE RECALLCONFLICT RECLAIM_BAD",
+      "RECLAIM_CONFLICT WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_ALLOCATE",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
+      "NOSPC NOTSUPP OLD_STATEID OPENMODE ROFS SYMLINK WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_COPY",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
+      "LOCKED NOSPC NOTSUPP OFFLOAD_DENIED OLD_STATEID OPENMODE PARTNER_NOTSUPP PARTNER_NO_AUTH",
+      "PNFS_IO_HOLE PNFS_NO_LAYOUT ROFS SYMLINK WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_COPY_NOTIFY",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL IO ISDIR LOCKED",
+      "NOTSUPP OLD_STATEID OPENMODE PNFS_IO_HOLE PNFS_NO_LAYOUT SYMLINK WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_DEALLOCATE",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED FBIG GRACE INVAL IO ISDIR NOTSUPP",
+      "OLD_STATEID OPENMODE ROFS SYMLINK WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_IO_ADVISE",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED FBIG GRACE INVAL IO ISDIR NOTSUPP",
+      "OLD_STATEID SYMLINK WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_LAYOUTERROR",
+    permittedOnFile(
+      "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL ISDIR NOTSUPP NO_GRACE",
+      "OLD_STATEID UNKNOWN_LAYOUTTYPE WRONG_CRED WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_LAYOUTSTATS",
+    permittedOnFile(
+      "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL ISDIR NOTSUPP NO_GRACE",
+      "OLD_STATEID UNKNOWN_LAYOUTTYPE WRONG_CRED WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_OFFLOAD_CANCEL",
+    permitted("ADMIN_REVOKED BAD_STATEID COMPLETE_ALREADY EXPIRED GRACE NOTSUPP OLD_STATEID"),
+  ),
+  notSupported(
+    2,
+    "OP_OFFLOAD_STATUS",
+    permitted("ADMIN_REVOKED BAD_STATEID COMPLETE_ALREADY EXPIRED GRACE NOTSUPP OLD_STATEID"),
+  ),
+  notSupported(
+    2,
+    "OP_READ_PLUS",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL IO ISDIR LOCKED",
+      "NOTSUPP OLD_STATEID OPENMODE PARTNER_NO_AUTH PNFS_IO_HOLE PNFS_NO_LAYOUT SYMLINK",
+      "WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_SEEK",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL IO ISDIR LOCKED",
+      "NOTSUPP OLD_STATEID OPENMODE PNFS_IO_HOLE PNFS_NO_LAYOUT SYMLINK UNION_NOTSUPP",
+      "WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_WRITE_SAME",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
+      "LOCKED NOSPC NOTSUPP OLD_STATEID OPENMODE PNFS_IO_HOLE PNFS_NO_LAYOUT ROFS SYMLINK",
+      "WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_CLONE",
+    permittedOnFile(
+      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
+      "NOSPC NOTSUPP OLD_STATEID OPENMODE ROFS SYMLINK WRONG_TYPE XDEV",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_GETXATTR",
+    permittedOnFile("ACCESS INVAL IO NAMETOOLONG NOTSUPP NOXATTR PERM WRONG_TYPE"),
+  ),
+  notSupported(
+    2,
+    "OP_SETXATTR",
+    permittedOnFile(
+      "ACCESS BADCHAR DQUOT EXIST INVAL IO NAMETOOLONG NOSPC NOTSUPP NOXATTR PERM ROFS",
+      "WRONG_TYPE XATTR2BIG",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_LISTXATTRS",
+    permitted(
+      "ACCESS INVAL IO MOVED NAMETOOLONG NOFILEHANDLE NOTSUPP NOXATTR PERM STALE WRONG_TYPE",
+    ),
+  ),
+  notSupported(
+    2,
+    "OP_REMOVEXATTR",
+    permitted(
+      "ACCESS BADCHAR DQUOT EXIST INVAL IO LOCKED MOVED NAMETOOLONG NOFILEHANDLE NOSPC NOTSUPP",
+      "NOXATTR OLD_STATEID OPENMODE PERM ROFS STALE WRONG_TYPE",
+    ),
+  ),
+];

@@ -1,0 +1,152 @@
+import type { InodeNumber } from "../../vfs/attributes.ts";
+import {
+  array,
+  bool,
+  fixedOpaque,
+  offset,
+  opaque,
+  struct,
+  type TypeOf,
+  u32,
+  u64,
+} from "../../xdr/codec.ts";
+import { add, type ByteRange, overlaps, subtract } from "./byte-range.ts";
+import { clientKey } from "./client.ts";
+import type { Ledger } from "./ledger.ts";
+import type { OpenRecord } from "./open.ts";
+import { type Index, mapKey, type RecordFormat, RecordTable } from "./record-table.ts";
+import { newStateIdOther, nextSeqid } from "./stateid.ts";
+
+/**
+ * Record `nfs4.lock`, version 1, key = other (12 bytes):
+ *
+ * | field     | type       | meaning                                             |
+ * |-----------|------------|-----------------------------------------------------|
+ * | other     | opaque[12] | the stateid's bytes that stay                       |
+ * | seqid     | u32        | grows with each LOCK and LOCKU                      |
+ * | openOther | opaque[12] | the open it belongs to; it is gone with that        |
+ * | clientId  | u64        | whose it is                                         |
+ * | owner     | opaque     | lock_owner4.owner                                   |
+ * | inode     | u64        | the file                                            |
+ * | ranges    | array      | first u64, last u64 (inclusive), write bool; sorted |
+ */
+const codec = struct({
+  other: fixedOpaque(12),
+  seqid: u32,
+  openOther: fixedOpaque(12),
+  clientId: u64,
+  owner: opaque(1024),
+  inode: offset,
+  ranges: array(struct({ first: u64, last: u64, write: bool })),
+});
+
+/** The byte-range locks of one lock-owner on one file (RFC 8881 §9.1). */
+export type LockRecord = Omit<TypeOf<typeof codec>, "inode"> & { readonly inode: InodeNumber };
+
+const format = {
+  kind: "nfs4.lock",
+  version: 1,
+  codec,
+  keyOf: ({ other }) => other,
+} as RecordFormat<LockRecord>;
+
+/** Who locks. */
+export interface LockOwner {
+  readonly clientId: bigint;
+  readonly owner: Uint8Array;
+}
+
+const sameOwner = (a: LockOwner, b: LockOwner) =>
+  a.clientId === b.clientId && Buffer.compare(a.owner, b.owner) === 0;
+
+const ownerKey = ({ clientId, owner }: LockOwner, inode: InodeNumber) =>
+  `${mapKey(clientKey(clientId))}${inode}:${mapKey(owner)}`;
+
+/** All byte-range locks. */
+export class LockTable {
+  readonly #records: RecordTable<LockRecord>;
+  readonly #byOwner: Index<string, LockRecord>;
+  readonly #byInode: Index<InodeNumber, LockRecord>;
+  readonly #byOpen: Index<string, LockRecord>;
+  readonly #randomBytes: (length: number) => Uint8Array;
+
+  constructor(deps: {
+    readonly ledger: Ledger;
+    readonly randomBytes: (length: number) => Uint8Array;
+  }) {
+    this.#randomBytes = deps.randomBytes;
+    this.#records = new RecordTable(format, deps.ledger);
+    this.#byOwner = this.#records.indexBy((record) => ownerKey(record, record.inode));
+    this.#byInode = this.#records.indexBy(({ inode }) => inode);
+    this.#byOpen = this.#records.indexBy(({ openOther }) => mapKey(openOther));
+  }
+
+  get(other: Uint8Array): LockRecord | undefined {
+    return this.#records.get(other);
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** The lock state of an owner on a file. */
+  find(owner: LockOwner, inode: InodeNumber): LockRecord | undefined {
+    return this.#byOwner.get(ownerKey(owner, inode))[0];
+  }
+
+  /** The lock states that hang on an open. */
+  ofOpen(open: OpenRecord): readonly LockRecord[] {
+    return this.#byOpen.get(mapKey(open.other));
+  }
+
+  /** A range that another owner holds and `wanted` cannot live with. */
+  conflict(
+    owner: LockOwner,
+    inode: InodeNumber,
+    wanted: ByteRange,
+  ): { readonly record: LockRecord; readonly range: ByteRange } | undefined {
+    for (const record of this.#byInode.get(inode)) {
+      if (sameOwner(record, owner)) continue;
+      for (const range of record.ranges) {
+        if ((range.write || wanted.write) && overlaps(range, wanted)) return { record, range };
+      }
+    }
+    return undefined;
+  }
+
+  /** A lock state without ranges for an owner. Inside a transaction only. */
+  create(open: OpenRecord, owner: LockOwner): LockRecord {
+    const record: LockRecord = {
+      other: newStateIdOther("lock", this.#randomBytes),
+      seqid: 0,
+      openOther: open.other,
+      clientId: owner.clientId,
+      owner: Uint8Array.from(owner.owner),
+      inode: open.inode,
+      ranges: [],
+    };
+    this.#records.put(record);
+    return record;
+  }
+
+  /** Inside a transaction only. Already checked: no {@link conflict}. */
+  lock(record: LockRecord, range: ByteRange): LockRecord {
+    return this.#change(record, add(record.ranges, range));
+  }
+
+  /** Inside a transaction only. */
+  unlock(record: LockRecord, range: ByteRange): LockRecord {
+    return this.#change(record, subtract(record.ranges, range));
+  }
+
+  #change(record: LockRecord, ranges: readonly ByteRange[]): LockRecord {
+    const changed = { ...record, ranges, seqid: nextSeqid(record.seqid) };
+    this.#records.put(changed);
+    return changed;
+  }
+
+  /** Removes a lock state with its locks. Inside a transaction only. */
+  delete(record: LockRecord): void {
+    this.#records.delete(record);
+  }
+}

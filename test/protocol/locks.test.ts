@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { add, byteRange, subtract } from "../../src/nfs4/state/byte-range.ts";
+import type { stateid4 } from "../../src/nfs4/wire/types.ts";
+import type { NfsClient } from "../support/nfs-client.ts";
+import { type OpenedFile, openFile, putFh, putFile, rootOf } from "../support/nfs-files.ts";
+import { op } from "../support/nfs-operations.ts";
+import { NfsWorld } from "../support/nfs-world.ts";
+
+type LockType = "READ_LT" | "WRITE_LT" | "READW_LT" | "WRITEW_LT";
+const toEnd = 0xffff_ffff_ffff_ffffn;
+
+describe("Byte-range locks", () => {
+  let world: NfsWorld;
+  let client: NfsClient;
+  let root: Uint8Array;
+  let file: OpenedFile;
+  beforeEach(async () => {
+    world = new NfsWorld();
+    client = await world.mount();
+    root = await rootOf(client);
+    await putFile(client, root, "f", "content");
+    file = await openFile(client, root, "f");
+  });
+  afterEach(() => world.end());
+
+  const lock = (
+    range: readonly [offset: bigint, length: bigint],
+    options: { owner?: string; type?: LockType; open?: stateid4; reclaim?: boolean } = {},
+    who = client,
+  ) =>
+    who.call([
+      putFh(file.fh),
+      op("LOCK", {
+        locktype: options.type ?? "WRITE_LT",
+        reclaim: options.reclaim ?? false,
+        offset: range[0],
+        length: range[1],
+        locker: {
+          new_lock_owner: true,
+          open_owner: {
+            open_seqid: 0,
+            open_stateid: options.open ?? file.stateid,
+            lock_seqid: 0,
+            lock_owner: { clientid: 0n, owner: Buffer.from(options.owner ?? "a") },
+          },
+        },
+      }),
+    ]);
+  const unlock = (stateid: stateid4, offset: bigint, length: bigint) =>
+    client.call([
+      putFh(file.fh),
+      op("LOCKU", { locktype: "WRITE_LT", seqid: 0, lock_stateid: stateid, offset, length }),
+    ]);
+  const testLock = (offset: bigint, length: bigint, owner = "b", type: LockType = "WRITE_LT") =>
+    client.call([
+      putFh(file.fh),
+      op("LOCKT", {
+        locktype: type,
+        offset,
+        length,
+        owner: { clientid: 0n, owner: Buffer.from(owner) },
+      }),
+    ]);
+  const stateOf = (answer: Awaited<ReturnType<typeof lock>>) =>
+    answer.ok("LOCK").resok4.lock_stateid;
+
+  it("keep other owners out and tell them who has what", async () => {
+    await lock([10n, 5n]);
+    const denied = await lock([14n, toEnd], { owner: "b", type: "READ_LT" });
+    assert.equal(denied.status, "NFS4ERR_DENIED");
+    const result = denied.result("LOCK");
+    assert.ok(result.status === "NFS4ERR_DENIED");
+    assert.deepEqual(
+      { ...result.denied, owner: Buffer.from(result.denied.owner.owner).toString() },
+      { offset: 10n, length: 5n, locktype: "WRITE_LT", owner: "a" },
+    );
+    assert.equal((await lock([15n, 1n], { owner: "b" })).status, "NFS4_OK");
+    assert.equal((await testLock(10n, 1n)).status, "NFS4ERR_DENIED");
+    assert.equal((await testLock(10n, 1n, "a")).status, "NFS4_OK");
+    assert.equal((await testLock(9n, 1n)).status, "NFS4_OK");
+  });
+
+  it("split when their middle is unlocked, and change kind in place", async () => {
+    const first = stateOf(await lock([0n, 100n]));
+    assert.equal((await unlock(first, 40n, 20n)).status, "NFS4_OK");
+    assert.equal((await testLock(40n, 20n)).status, "NFS4_OK");
+    assert.equal((await testLock(39n, 1n)).status, "NFS4ERR_DENIED");
+    assert.equal((await testLock(60n, 1n)).status, "NFS4ERR_DENIED");
+    assert.equal((await lock([0n, 20n], { type: "READ_LT" })).status, "NFS4_OK");
+    assert.equal((await testLock(0n, 20n, "b", "READ_LT")).status, "NFS4_OK");
+    assert.equal((await testLock(20n, 1n, "b", "READ_LT")).status, "NFS4ERR_DENIED");
+  });
+
+  it("count their stateid, whose old values are refused", async () => {
+    const first = stateOf(await lock([0n, 1n]));
+    const second = stateOf(await lock([1n, 1n]));
+    assert.deepEqual(second.other, first.other);
+    assert.equal(second.seqid, first.seqid + 1);
+    assert.equal((await unlock(first, 0n, 1n)).status, "NFS4ERR_OLD_STATEID");
+    const { lock_stateid } = (await unlock(second, 0n, toEnd)).ok("LOCKU");
+    assert.equal(lock_stateid.seqid, second.seqid + 1);
+  });
+
+  it("go with the open they belong to", async () => {
+    await lock([0n, toEnd]);
+    const close = op("CLOSE", { seqid: 0, open_stateid: file.stateid });
+    await client.ok([putFh(file.fh), close]);
+    assert.equal((await testLock(0n, toEnd)).status, "NFS4_OK");
+    assert.equal(world.server.figures.locks, 0);
+  });
+
+  it("need an open of their kind", async () => {
+    const open = (await openFile(client, root, "f", { access: "READ", owner: "reader" })).stateid;
+    assert.equal((await lock([0n, 1n], { open, owner: "r" })).status, "NFS4ERR_OPENMODE");
+    assert.equal((await lock([0n, 1n], { open, owner: "r", type: "READW_LT" })).status, "NFS4_OK");
+  });
+
+  it("refuse empty ranges, ranges past the greatest offset, and reclaims", async () => {
+    assert.equal((await lock([0n, 0n])).status, "NFS4ERR_INVAL");
+    assert.equal((await lock([toEnd, 2n])).status, "NFS4ERR_INVAL");
+    assert.equal((await lock([2n, toEnd - 1n])).status, "NFS4ERR_INVAL");
+    assert.equal((await lock([0n, 1n], { reclaim: true })).status, "NFS4ERR_NO_GRACE");
+  });
+
+  it("of an expired client give way", async () => {
+    await lock([0n, toEnd]);
+    const other = await world.mount();
+    const { stateid } = await openFile(other, root, "f");
+    assert.equal((await lock([0n, 1n], { open: stateid }, other)).status, "NFS4ERR_DENIED");
+    await world.clock.advance(15_000);
+    await other.ok([]);
+    await world.clock.advance(15_000);
+    assert.equal((await lock([0n, 1n], { open: stateid }, other)).status, "NFS4_OK");
+  });
+
+  it("are tested and freed by their stateids", async () => {
+    const held = stateOf(await lock([0n, 1n]));
+    const free = (stateid: stateid4) => client.call([op("FREE_STATEID", { fsa_stateid: stateid })]);
+    assert.equal((await free(held)).status, "NFS4ERR_LOCKS_HELD");
+    assert.equal((await free(file.stateid)).status, "NFS4ERR_LOCKS_HELD");
+    const unlocked = (await unlock(held, 0n, 1n)).ok("LOCKU").lock_stateid;
+    const unknown = { seqid: 1, other: Buffer.alloc(12, 5) };
+    const special = { seqid: 0, other: Buffer.alloc(12) };
+    const ts_stateids = [file.stateid, held, unlocked, unknown, special];
+    const tested = await client.ok([op("TEST_STATEID", { ts_stateids })]);
+    assert.deepEqual(tested.ok("TEST_STATEID").tsr_resok4.tsr_status_codes, [
+      "NFS4_OK",
+      "NFS4ERR_OLD_STATEID",
+      "NFS4_OK",
+      "NFS4ERR_BAD_STATEID",
+      "NFS4ERR_BAD_STATEID",
+    ]);
+    assert.equal((await free(unlocked)).status, "NFS4_OK");
+    assert.equal((await free(unlocked)).status, "NFS4ERR_BAD_STATEID");
+  });
+
+  it("work as a list of ranges exactly as a byte-by-byte table does", () => {
+    const size = 40;
+    const step = fc.record({
+      first: fc.integer({ min: 0, max: size - 1 }),
+      length: fc.integer({ min: 1, max: size }),
+      kind: fc.constantFrom("read", "write", "unlock"),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        let ranges: ReturnType<typeof add> = [];
+        const table = new Array<string>(2 * size).fill("unlock");
+        for (const { first, length, kind } of steps) {
+          const range = byteRange(BigInt(first), BigInt(length), kind === "write");
+          assert.ok(range);
+          ranges = kind === "unlock" ? subtract(ranges, range) : add(ranges, range);
+          table.fill(kind, first, first + length);
+        }
+        const seen = new Array<string>(2 * size).fill("unlock");
+        for (const [at, range] of ranges.entries()) {
+          const next = ranges[at + 1];
+          assert.ok(range.first <= range.last);
+          assert.ok(next === undefined || range.last < next.first);
+          seen.fill(range.write ? "write" : "read", Number(range.first), Number(range.last) + 1);
+        }
+        assert.deepEqual(seen, table);
+      }),
+    );
+  });
+});

@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { ask, decodeAttributes, encodeAttributes } from "../../support/nfs-attributes.ts";
+import type { NfsClient } from "../../support/nfs-client.ts";
+import {
+  attributesOf,
+  lookup,
+  makeDirectory,
+  nameOf,
+  namesIn,
+  openFile,
+  putFh,
+  putFile,
+  readFile,
+  rootOf,
+} from "../../support/nfs-files.ts";
+import { op } from "../../support/nfs-operations.ts";
+import { NfsWorld } from "../../support/nfs-world.ts";
+
+describe("Names and directories", () => {
+  let world: NfsWorld;
+  let client: NfsClient;
+  let root: Uint8Array;
+  beforeEach(async () => {
+    world = new NfsWorld();
+    client = await world.mount();
+    root = await rootOf(client);
+  });
+  afterEach(() => world.end());
+
+  const create = (
+    objtype: Parameters<typeof op<"CREATE">>[1]["objtype"],
+    name: string,
+    attributes = encodeAttributes({ mode: 0o644 }),
+  ) =>
+    client.call([
+      putFh(root),
+      op("CREATE", { objtype, objname: nameOf(name), createattrs: attributes }),
+      op("GETFH"),
+    ]);
+  const rename = (from: Uint8Array, oldname: string, to: Uint8Array, newname: string) =>
+    client.call([
+      putFh(from),
+      op("SAVEFH"),
+      putFh(to),
+      op("RENAME", { oldname: nameOf(oldname), newname: nameOf(newname) }),
+    ]);
+  const remove = (name: string, credential = client.credential) =>
+    client.call([putFh(root), op("REMOVE", { target: nameOf(name) })], { credential });
+
+  it("are refused when they are empty, too long, reserved or no UTF-8, by every operation that takes one", async () => {
+    const names: readonly (readonly [Uint8Array, string])[] = [
+      [Buffer.alloc(0), "NFS4ERR_INVAL"],
+      [Buffer.alloc(256, "x"), "NFS4ERR_NAMETOOLONG"],
+      [Buffer.from("a/b"), "NFS4ERR_INVAL"],
+      [Buffer.from("a\0b"), "NFS4ERR_INVAL"],
+      [Buffer.from([0x61, 0xff]), "NFS4ERR_INVAL"],
+      [Buffer.from("."), "NFS4ERR_BADNAME"],
+      [Buffer.from(".."), "NFS4ERR_BADNAME"],
+    ];
+    await makeDirectory(client, root, "there");
+    const there = nameOf("there");
+    for (const [name, status] of names) {
+      const operations = [
+        [op("LOOKUP", { objname: name })],
+        [op("REMOVE", { target: name })],
+        [op("SECINFO", { name })],
+        [op("SAVEFH"), op("RENAME", { oldname: name, newname: there })],
+        [op("SAVEFH"), op("RENAME", { oldname: there, newname: name })],
+        [op("SAVEFH"), op("LINK", { newname: name })],
+        [
+          op("CREATE", {
+            objtype: { type: "NF4DIR" },
+            objname: name,
+            createattrs: encodeAttributes({}),
+          }),
+        ],
+        [
+          op("OPEN", {
+            seqid: 0,
+            share_access: 1,
+            share_deny: 0,
+            owner: { clientid: 0n, owner: Buffer.from("o") },
+            openhow: { opentype: "OPEN4_NOCREATE" },
+            claim: { claim: "CLAIM_NULL", file: name },
+          }),
+        ],
+      ];
+      for (const list of operations) {
+        const answer = await client.call([putFh(root), ...list]);
+        assert.equal(answer.status, status, `${list.at(-1)?.op} of ${JSON.stringify(name)}`);
+      }
+    }
+  });
+
+  it("of 255 bytes are kept byte for byte", async () => {
+    const name = `${"ä".repeat(127)}x`;
+    await putFile(client, root, name, "");
+    assert.deepEqual(await namesIn(client, root), [name]);
+  });
+
+  it("hold directories, symbolic links, fifos and sockets, but no device nodes", async () => {
+    const symlink = await create({ type: "NF4LNK", linkdata: Buffer.from("../täst") }, "l");
+    const fh = symlink.ok("GETFH").resok4.object;
+    const link = (await client.ok([putFh(fh), op("READLINK")])).ok("READLINK").resok4.link;
+    assert.equal(Buffer.from(link).toString(), "../täst");
+    for (const type of ["NF4DIR", "NF4FIFO", "NF4SOCK"] as const) {
+      const made = (await create({ type }, type)).ok("GETFH").resok4.object;
+      assert.equal((await attributesOf(client, made, "type")).type, type);
+    }
+    const devdata = { specdata1: 1, specdata2: 3 };
+    for (const type of ["NF4BLK", "NF4CHR"] as const) {
+      assert.equal((await create({ type, devdata }, "dev")).status, "NFS4ERR_PERM");
+    }
+    assert.equal((await create({ type: "NF4REG" }, "reg")).status, "NFS4ERR_BADTYPE");
+    assert.equal((await create({ type: "NF4DIR" }, "l")).status, "NFS4ERR_EXIST");
+    const directory = await lookup(client, root, "NF4DIR");
+    const wrong = await client.call([putFh(directory), op("READLINK")]);
+    assert.equal(wrong.status, "NFS4ERR_INVAL");
+  });
+
+  it("change their directory's change attribute as CREATE, REMOVE, RENAME and OPEN say", async () => {
+    const change = async () => (await attributesOf(client, root, "change")).change;
+    let before = await change();
+    const made = (await create({ type: "NF4DIR" }, "d")).ok("CREATE").resok4;
+    assert.deepEqual(made.cinfo, { atomic: true, before, after: await change() });
+    before = await change();
+    const { cinfo } = await openFile(client, root, "f", { create: "GUARDED4" });
+    assert.deepEqual(cinfo, { atomic: true, before, after: await change() });
+    before = await change();
+    const renamed = (await rename(root, "f", root, "g")).ok("RENAME").resok4;
+    assert.deepEqual(renamed.source_cinfo, { atomic: true, before, after: await change() });
+    before = await change();
+    const removed = (await remove("g")).ok("REMOVE").resok4;
+    assert.deepEqual(removed.cinfo, { atomic: true, before, after: await change() });
+  });
+
+  it("are moved by RENAME as POSIX says", async () => {
+    const a = await makeDirectory(client, root, "a");
+    const b = await makeDirectory(client, root, "b");
+    await putFile(client, a, "f", "content");
+    assert.equal((await rename(a, "f", b, "g")).status, "NFS4_OK");
+    assert.deepEqual([await namesIn(client, a), await namesIn(client, b)], [[], ["g"]]);
+    assert.equal((await rename(a, "f", b, "h")).status, "NFS4ERR_NOENT");
+    assert.equal((await rename(root, "b", b, "inside")).status, "NFS4ERR_INVAL");
+    assert.match((await rename(root, "a", root, "b")).status, /NOTEMPTY|EXIST/);
+    assert.equal((await rename(b, "g", root, "a")).status, "NFS4ERR_EXIST");
+    const unsaved = await client.call([
+      putFh(root),
+      op("RENAME", { oldname: nameOf("a"), newname: nameOf("c") }),
+    ]);
+    assert.equal(unsaved.status, "NFS4ERR_NOFILEHANDLE");
+  });
+
+  it("are removed by who may, and directories only when empty", async () => {
+    const d = await makeDirectory(client, root, "d");
+    await putFile(client, d, "f", "");
+    assert.equal((await remove("d")).status, "NFS4ERR_NOTEMPTY");
+    assert.equal((await remove("x")).status, "NFS4ERR_NOENT");
+    assert.equal((await remove("d", { uid: 9, gid: 9 })).status, "NFS4ERR_ACCESS");
+    await client.ok([putFh(d), op("REMOVE", { target: nameOf("f") })]);
+    assert.equal((await remove("d")).status, "NFS4_OK");
+    const gone = await client.call([putFh(d), op("GETATTR", { attr_request: ask("type") })]);
+    assert.equal(gone.status, "NFS4ERR_STALE");
+  });
+
+  it("with the sticky bit say ACCESS, since REMOVE and RENAME know no PERM", async () => {
+    await client.ok([
+      putFh(root),
+      op("SETATTR", {
+        stateid: { seqid: 0, other: Buffer.alloc(12) },
+        obj_attributes: encodeAttributes({ mode: 0o1777 }),
+      }),
+    ]);
+    await putFile(client, root, "f", "");
+    assert.equal((await remove("f", { uid: 9, gid: 9 })).status, "NFS4ERR_ACCESS");
+  });
+
+  it("have no hard links", async () => {
+    const fh = await putFile(client, root, "f", "");
+    const link = op("LINK", { newname: nameOf("g") });
+    const answer = await client.call([putFh(fh), op("SAVEFH"), putFh(root), link]);
+    assert.equal(answer.status, "NFS4ERR_MLINK");
+  });
+
+  it("are walked down and up", async () => {
+    const d = await makeDirectory(client, root, "d");
+    const up = await client.ok([putFh(d), op("LOOKUPP"), op("GETFH")]);
+    assert.deepEqual(Buffer.from(up.ok("GETFH").resok4.object), Buffer.from(root));
+    const above = await client.call([putFh(root), op("LOOKUPP")]);
+    assert.equal(above.status, "NFS4ERR_NOENT");
+    const fh = await putFile(client, root, "f", "");
+    const look = (from: Uint8Array) =>
+      client.call([putFh(from), op("LOOKUP", { objname: nameOf("x") })]);
+    assert.equal((await look(fh)).status, "NFS4ERR_NOTDIR");
+    const symlink = await create({ type: "NF4LNK", linkdata: Buffer.from("d") }, "l");
+    assert.equal((await look(symlink.ok("GETFH").resok4.object)).status, "NFS4ERR_SYMLINK");
+    assert.equal((await look(root)).status, "NFS4ERR_NOENT");
+  });
+
+  it("are known by filehandles that nobody else can make", async () => {
+    const fh = Buffer.from(await putFile(client, root, "f", "x"));
+    for (let at = 0; at < fh.length; at += 1) {
+      const forged = Buffer.from(fh);
+      forged[at] = (forged[at] ?? 0) ^ 1;
+      assert.equal((await client.call([putFh(forged)])).status, "NFS4ERR_BADHANDLE", `${at}`);
+    }
+    assert.equal((await client.call([putFh(Buffer.alloc(0))])).status, "NFS4ERR_BADHANDLE");
+    assert.equal((await client.call([op("GETFH")])).status, "NFS4ERR_NOFILEHANDLE");
+    assert.equal((await client.call([op("RESTOREFH")])).status, "NFS4ERR_NOFILEHANDLE");
+  });
+
+  it("say how to authenticate, and use up the filehandle", async () => {
+    await makeDirectory(client, root, "d");
+    const named = op("SECINFO", { name: nameOf("d") });
+    const answer = await client.call([putFh(root), named, op("GETFH")]);
+    assert.deepEqual(answer.ok("SECINFO").resok4, [{ flavor: 1 }, { flavor: 0 }]);
+    assert.equal(answer.status, "NFS4ERR_NOFILEHANDLE");
+    const style = op("SECINFO_NO_NAME", "SECINFO_STYLE4_CURRENT_FH");
+    assert.equal((await client.call([putFh(root), style])).status, "NFS4_OK");
+  });
+
+  it("are listed in pages within maxcount, each once, and go on after a removed entry", async () => {
+    const names = Array.from({ length: 300 }, (_, at) => `entry ${at}`);
+    for (const name of names) await makeDirectory(client, root, name);
+    const page = async (cookie: bigint, maxcount: number) => {
+      const readdir = op("READDIR", {
+        cookie,
+        cookieverf: Buffer.alloc(8),
+        dircount: maxcount,
+        maxcount,
+        attr_request: ask("type", "fileid", "mounted_on_fileid", "filehandle", "rdattr_error"),
+      });
+      return client.call([putFh(root), readdir]);
+    };
+    const seen: string[] = [];
+    let cookie = 0n;
+    for (let eof = false; !eof; ) {
+      const answer = await page(cookie, 2000);
+      const { reply } = answer.ok("READDIR").resok4;
+      assert.ok(answer.bytes.length < 2000 + 150);
+      for (const entry of reply.entries) {
+        assert.ok(entry.cookie > 2n && entry.cookie > cookie);
+        cookie = entry.cookie;
+        seen.push(Buffer.from(entry.name).toString());
+        const attributes = decodeAttributes(entry.attrs);
+        assert.equal(attributes.type, "NF4DIR");
+        assert.equal(attributes.rdattr_error, "NFS4_OK");
+        assert.equal(attributes.fileid, attributes.mounted_on_fileid);
+      }
+      if (seen.length < 50) {
+        const last = seen.at(-1) ?? "";
+        await client.ok([putFh(root), op("REMOVE", { target: nameOf(last) })]);
+      }
+      eof = reply.eof;
+    }
+    assert.deepEqual(seen, names);
+    assert.equal((await page(0n, 100)).status, "NFS4ERR_TOOSMALL");
+    assert.equal((await page(1n, 2000)).status, "NFS4ERR_BAD_COOKIE");
+    const fh = await putFile(client, root, "f", "");
+    const file = await client.call([
+      putFh(fh),
+      op("READDIR", {
+        cookie: 0n,
+        cookieverf: Buffer.alloc(8),
+        dircount: 0,
+        maxcount: 4096,
+        attr_request: [],
+      }),
+    ]);
+    assert.equal(file.status, "NFS4ERR_NOTDIR");
+  });
+
+  it("may go while the file is open, whose data stays until CLOSE", async () => {
+    await putFile(client, root, "f", "content");
+    const file = await openFile(client, root, "f");
+    assert.equal((await remove("f")).status, "NFS4_OK");
+    assert.equal((await attributesOf(client, file.fh, "numlinks")).numlinks, 0);
+    assert.equal((await readFile(client, file, 0, 9)).data.toString(), "content");
+  });
+});
