@@ -7,22 +7,17 @@ import {
   openSync,
   read,
   readdirSync,
+  readSync,
   statfsSync,
   unlinkSync,
   writev,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { InodeNumber } from "../vfs/attributes.ts";
+import { Descriptors } from "./descriptors.ts";
 
 /** Open descriptors kept for reuse. */
 const maxDescriptors = 256;
-
-interface OpenFile {
-  readonly descriptor: number;
-  users: number;
-  /** Whether this process has synced the file's directory, so that its name is on the disk. */
-  named: boolean;
-}
 
 /**
  * The cache files: one sparse file per inode and generation, bytes at the offsets they have in the file.
@@ -31,15 +26,14 @@ interface OpenFile {
  */
 export class DataFiles {
   readonly #root: string;
-  readonly #open = new Map<string, OpenFile>();
+  readonly #descriptors = new Descriptors(maxDescriptors);
+  /** Folders whose names this process has synced. */
+  readonly #namedFolders = new Set<string>();
 
   constructor(root: string) {
     this.#root = root;
     mkdirSync(root, { recursive: true, mode: 0o700 });
-    for (let index = 0; index < 256; index++) {
-      mkdirSync(join(root, index.toString(16).padStart(2, "0")), { recursive: true, mode: 0o700 });
-    }
-    for (const folder of [root, dirname(root)]) {
+    for (const folder of [root, dirname(root), dirname(dirname(root))]) {
       const descriptor = openSync(folder, "r");
       fsyncSync(descriptor);
       closeSync(descriptor);
@@ -50,36 +44,8 @@ export class DataFiles {
     return join(this.#root, (inode % 256).toString(16).padStart(2, "0"));
   }
 
-  #acquire(inode: InodeNumber, generation: number, create: boolean): OpenFile {
-    const path = join(this.#folder(inode), `${inode}.${generation}`);
-    let file = this.#open.get(path);
-    if (file === undefined) {
-      let descriptor: number;
-      try {
-        descriptor = openSync(path, "r+");
-      } catch (error) {
-        if (!create || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-        descriptor = openSync(path, "wx+", 0o600);
-      }
-      // A killed predecessor may have made the file without syncing its name.
-      file = { descriptor, users: 0, named: false };
-    } else {
-      this.#open.delete(path);
-    }
-    this.#open.set(path, file);
-    file.users += 1;
-    this.#evictDescriptors();
-    return file;
-  }
-
-  #evictDescriptors(): void {
-    if (this.#open.size <= maxDescriptors) return;
-    for (const [path, file] of this.#open) {
-      if (file.users > 0) continue;
-      this.#open.delete(path);
-      closeSync(file.descriptor);
-      if (this.#open.size <= maxDescriptors) return;
-    }
+  #path(inode: InodeNumber, generation: number): string {
+    return join(this.#folder(inode), `${inode}.${generation}`);
   }
 
   /** Reads `[offset, offset + buffer.length)`; bytes beyond the cache file's end are zeros. */
@@ -89,7 +55,7 @@ export class DataFiles {
     offsetBytes: number,
     buffer: Uint8Array,
   ): Promise<void> {
-    const file = this.#acquire(inode, generation, false);
+    const file = this.#descriptors.acquire(this.#path(inode, generation));
     try {
       let done = 0;
       while (done < buffer.length) {
@@ -110,7 +76,24 @@ export class DataFiles {
         done += count;
       }
     } finally {
-      file.users -= 1;
+      this.#descriptors.release(file);
+    }
+  }
+
+  /** The same as {@link read}, blocking: for a caller that cannot wait once more. */
+  readSync(inode: InodeNumber, generation: number, offsetBytes: number, buffer: Uint8Array): void {
+    const file = this.#descriptors.acquire(this.#path(inode, generation));
+    try {
+      let done = 0;
+      while (done < buffer.length) {
+        const left = buffer.length - done;
+        const count = readSync(file.descriptor, buffer, done, left, offsetBytes + done);
+        if (count === 0) break;
+        done += count;
+      }
+      buffer.fill(0, done);
+    } finally {
+      this.#descriptors.release(file);
     }
   }
 
@@ -121,7 +104,8 @@ export class DataFiles {
     offsetBytes: number,
     chunks: readonly Uint8Array[],
   ): Promise<void> {
-    const file = this.#acquire(inode, generation, true);
+    const path = this.#path(inode, generation);
+    const file = this.#descriptors.acquireOpen(path) ?? (await this.#descriptors.acquireNew(path));
     try {
       let rest = chunks.filter((chunk) => chunk.length > 0);
       let at = offsetBytes;
@@ -136,35 +120,33 @@ export class DataFiles {
         rest = dropBytes(rest, count);
       }
     } finally {
-      file.users -= 1;
+      this.#descriptors.release(file);
     }
   }
 
-  /** Resolves when what was written to the file before this call, and its name, are on the disk. */
+  /** Resolves when what was written to the file before this call, and its names, are on the disk. */
   async sync(inode: InodeNumber, generation: number): Promise<void> {
-    const file = this.#acquire(inode, generation, false);
+    const file = this.#descriptors.acquire(this.#path(inode, generation));
     try {
       await new Promise<void>((resolve, reject) => {
         fdatasync(file.descriptor, (error) => (error === null ? resolve() : reject(error)));
       });
       if (!file.named) {
-        await syncDirectory(this.#folder(inode));
+        const folder = this.#folder(inode);
+        await syncDirectory(folder);
+        if (!this.#namedFolders.has(folder)) await syncDirectory(this.#root);
+        this.#namedFolders.add(folder);
         file.named = true;
       }
     } finally {
-      file.users -= 1;
+      this.#descriptors.release(file);
     }
   }
 
-  /** Removes a cache file, if it exists. Reads under way finish. */
+  /** Removes a cache file, if it exists. What is under way on it finishes, on a file without a name. */
   remove(inode: InodeNumber, generation: number): void {
-    const path = join(this.#folder(inode), `${inode}.${generation}`);
-    const file = this.#open.get(path);
-    if (file !== undefined) {
-      if (file.users > 0) return; // still in use: the sweep at the next start removes it
-      this.#open.delete(path);
-      closeSync(file.descriptor);
-    }
+    const path = this.#path(inode, generation);
+    this.#descriptors.forget(path);
     try {
       unlinkSync(path);
     } catch (error) {
@@ -190,9 +172,9 @@ export class DataFiles {
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
 
+  /** Closes all descriptors. */
   close(): void {
-    for (const file of this.#open.values()) closeSync(file.descriptor);
-    this.#open.clear();
+    this.#descriptors.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fdatasync, fstatSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, fdatasync, fstatSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { applicationId, formatVersion, schema } from "./schema.ts";
 
@@ -13,8 +13,15 @@ export class CacheError extends Error {
   }
 }
 
+/** Whether SQLite had no room on the disk (SQLITE_FULL). */
+function isFull(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 13;
+}
+
 /** Transactions after which the write-ahead log is checkpointed: when idle, and at the latest. */
-const checkpointTransactions = { idle: 4_000, atLatest: 60_000 };
+const checkpointTransactions = { idle: 4_000, atLatest: 12_000 };
+/** The same while the disk is nearly full, where the log must not grow: at once, whoever waits. */
+const tightCheckpointTransactions = 50;
 
 /**
  * The volume's database: one process, one connection, write-ahead log with synchronous=NORMAL. A transaction
@@ -36,11 +43,14 @@ export class VolumeDatabase {
   #inTransaction = false;
   #changed = false;
   #walDescriptor: number | undefined;
-  #committed = 0;
+  /** Counts transactions; the first stands for what a predecessor committed and may not have synced. */
+  #committed = 1;
   #synced = 0;
   #syncing: { readonly upTo: number; readonly done: Promise<void> } | undefined;
   #failure: CacheError | undefined;
   #sinceCheckpoint = 0;
+  #afterCommit: (() => void)[] = [];
+  #afterRollback: (() => void)[] = [];
 
   /**
    * Opens or makes `path`. `bootId` identifies this boot of the machine.
@@ -116,6 +126,16 @@ export class VolumeDatabase {
     this.run("INSERT OR REPLACE INTO meta VALUES ('writeVerifier', ?)", this.writeVerifier);
   }
 
+  /**
+   * Says that a sync has failed, so that bytes believed to be on their way to the disk may be lost: the next
+   * process treats the state as one that an earlier boot left, and gives out another write verifier.
+   */
+  distrust(): void {
+    this.transaction(() =>
+      this.run("INSERT OR REPLACE INTO meta VALUES ('bootId', ?)", Buffer.of()),
+    );
+  }
+
   /** A number kept in `meta`, or `initial`. */
   counter(name: string, initial: number): number {
     const stored = this.#meta(name);
@@ -165,6 +185,12 @@ export class VolumeDatabase {
    */
   transaction<T>(run: () => T): T {
     if (this.#inTransaction) return run();
+    const result = this.#outermost(run);
+    if (this.lowSpace && this.#sinceCheckpoint >= tightCheckpointTransactions) this.#makeRoom();
+    return result;
+  }
+
+  #outermost<T>(run: () => T): T {
     this.#prepare("BEGIN IMMEDIATE").run();
     this.#inTransaction = true;
     this.#changed = false;
@@ -175,13 +201,41 @@ export class VolumeDatabase {
         this.#committed += 1;
         this.#sinceCheckpoint += 1;
       }
+      for (const then of this.#afterCommit) queueMicrotask(then);
       return result;
     } catch (error) {
-      this.#db.exec("ROLLBACK");
+      // A full disk ends the transaction by itself.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      for (const undo of this.#afterRollback) undo();
+      if (isFull(error)) {
+        this.onFull();
+        this.#makeRoom();
+      }
       throw error;
     } finally {
       this.#inTransaction = false;
+      this.#afterCommit = [];
+      this.#afterRollback = [];
     }
+  }
+
+  /**
+   * Calls `run` soon after the outermost transaction has been committed, not at all when it is rolled back;
+   * outside a transaction soon. Soon is a microtask: what is called sees whole transactions only.
+   */
+  afterCommit(run: () => void): void {
+    if (this.#inTransaction) this.#afterCommit.push(run);
+    else queueMicrotask(run);
+  }
+
+  /** Calls `undo` at once when the transaction under way is rolled back: for what is kept in memory beside it. */
+  afterRollback(undo: () => void): void {
+    this.#afterRollback.push(undo);
+  }
+
+  /** How many transactions have changed something since the database was opened. */
+  get commits(): number {
+    return this.#committed;
   }
 
   /** Whether a committed transaction may not be on the disk yet. */
@@ -220,6 +274,8 @@ export class VolumeDatabase {
 
   #syncWal(): Promise<void> {
     const path = `${this.#path}-wal`;
+    // Without a log everything is in the database file, which the checkpoint that removed the log has synced.
+    if (!existsSync(path)) return Promise.resolve();
     // SQLite makes the log anew after a truncating checkpoint of another tool: compare before trusting the descriptor.
     if (this.#walDescriptor !== undefined) {
       if (fstatSync(this.#walDescriptor).ino !== statSync(path).ino) {
@@ -234,6 +290,23 @@ export class VolumeDatabase {
     });
   }
 
+  /** Called when a transaction failed because the disk is full: so that the next one finds some room. */
+  onFull: () => void = () => {};
+  /** Set while the disk is nearly full: the log is kept short. */
+  lowSpace = false;
+
+  /** Starts the log anew, so that it needs no more space. */
+  #makeRoom(): void {
+    if (this.#db.isTransaction) return;
+    this.#sinceCheckpoint = 0;
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch (error) {
+      // Nothing is lost: all of it stays in the log, and the next attempt comes soon.
+      if (!isFull(error)) throw error;
+    }
+  }
+
   /**
    * Moves the log into the database when it has grown; blocks for two fdatasyncs. `idle`: nobody waits.
    * To be called between transactions.
@@ -241,6 +314,23 @@ export class VolumeDatabase {
   checkpointIfDue(idle: boolean): void {
     const due = idle ? checkpointTransactions.idle : checkpointTransactions.atLatest;
     if (this.#sinceCheckpoint < due || this.#syncing !== undefined) return;
+    this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#sinceCheckpoint = 0;
+  }
+
+  /**
+   * Sees to it that `bytes` of transactions fit into space that the database has on the disk already: free pages in
+   * its file, and a log of that length, which is used again from its start after each checkpoint. Space in our
+   * own files is the only one that nobody else can take on a full disk. Blocks for a checkpoint when there is
+   * something to do. Between transactions only.
+   */
+  keepRoom(bytes: number): void {
+    const wal = `${this.#path}-wal`;
+    const logBytes = existsSync(wal) ? statSync(wal).size : 0;
+    const freePages = Number(this.get("PRAGMA freelist_count")?.["freelist_count"]);
+    if (logBytes >= bytes && freePages * 4096 >= bytes / 2) return;
+    this.transaction(() => this.run("INSERT INTO meta VALUES ('room', zeroblob(?))", bytes));
+    this.transaction(() => this.run("DELETE FROM meta WHERE name = 'room'"));
     this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
     this.#sinceCheckpoint = 0;
   }

@@ -1,54 +1,12 @@
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { VolumeDatabase } from "./database.ts";
-
-/** What is known of a byte range: zeros, bytes equal to the base object's, bytes that S3 does not have. */
-export type ExtentKind = "hole" | "clean" | "dirty";
-
-/** Where the bytes `[start, end)` of a file are. */
-export interface Extent {
-  readonly start: number;
-  readonly end: number;
-  /** The cache file that holds them, at the same offsets; 0 for holes. */
-  readonly generation: number;
-  readonly kind: ExtentKind;
-  /**
-   * The write epoch in which this range first got bytes of this generation; 0 when the disk is known to
-   * hold bytes that an application wrote here (these or later ones): such a range is trusted after a power cut.
-   */
-  readonly firstEpoch: number;
-  /** The epoch of the latest write; 0 when exactly these bytes are on the disk. */
-  readonly lastEpoch: number;
-}
+import { type Extent, ExtentTable } from "./extent-table.ts";
 
 /** A gap in what is known: below the inode's base size the bytes are the base object's. */
 export interface Gap {
   readonly start: number;
   readonly end: number;
   readonly kind: "absent";
-}
-
-type Table = "extent" | "shadow" | "frozen";
-const kinds: readonly ExtentKind[] = ["hole", "clean", "dirty"];
-
-function toExtent(row: Record<string, unknown>): Extent {
-  return {
-    start: row["start"] as number,
-    end: row["end"] as number,
-    generation: row["gen"] as number,
-    kind: kinds[row["kind"] as number] as ExtentKind,
-    firstEpoch: row["first_epoch"] as number,
-    lastEpoch: row["last_epoch"] as number,
-  };
-}
-
-function joins(left: Extent, right: Extent): boolean {
-  return (
-    left.end === right.start &&
-    left.generation === right.generation &&
-    left.kind === right.kind &&
-    left.firstEpoch === right.firstEpoch &&
-    left.lastEpoch === right.lastEpoch
-  );
 }
 
 /**
@@ -61,11 +19,16 @@ function joins(left: Extent, right: Extent): boolean {
  */
 export class ExtentMap {
   readonly #db: VolumeDatabase;
+  readonly #table: ExtentTable;
   #epoch: number;
 
   constructor(db: VolumeDatabase) {
     this.#db = db;
-    const last = db.get("SELECT max(last_epoch) AS e FROM extent WHERE last_epoch > 0")?.["e"];
+    this.#table = new ExtentTable(db);
+    const last = db.get(
+      "SELECT max(e) AS e FROM (SELECT max(last_epoch) AS e FROM extent WHERE last_epoch > 0 " +
+        "UNION ALL SELECT max(last_epoch) FROM frozen)",
+    )?.["e"];
     this.#epoch = Number(last ?? 0) + 1;
   }
 
@@ -73,75 +36,6 @@ export class ExtentMap {
   endEpoch(): number {
     this.#epoch += 1;
     return this.#epoch - 1;
-  }
-
-  #overlapping(table: Table, inode: InodeNumber, start: number, end: number): Extent[] {
-    return this.#db
-      .all(
-        `SELECT start, end, gen, kind, first_epoch, last_epoch FROM ${table} WHERE inode = ?1 AND start < ?3 AND end > ?2 ` +
-          `AND start >= coalesce((SELECT max(start) FROM ${table} WHERE inode = ?1 AND start <= ?2), ?2) ORDER BY start`,
-        inode,
-        start,
-        end,
-      )
-      .map(toExtent);
-  }
-
-  #insert(table: Table, inode: InodeNumber, extent: Extent): void {
-    this.#db.run(
-      `INSERT INTO ${table} (inode, start, end, gen, kind, first_epoch, last_epoch) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      inode,
-      extent.start,
-      extent.end,
-      extent.generation,
-      kinds.indexOf(extent.kind),
-      extent.firstEpoch,
-      extent.lastEpoch,
-    );
-  }
-
-  /** Removes `[start, end)` from a table, cutting what reaches over its edges; returns what was removed, cut to the range. */
-  #cut(table: Table, inode: InodeNumber, start: number, end: number): Extent[] {
-    const found = this.#overlapping(table, inode, start, end);
-    for (const extent of found) {
-      if (extent.start < start) {
-        this.#db.run(
-          `UPDATE ${table} SET end = ? WHERE inode = ? AND start = ?`,
-          start,
-          inode,
-          extent.start,
-        );
-      } else {
-        this.#db.run(`DELETE FROM ${table} WHERE inode = ? AND start = ?`, inode, extent.start);
-      }
-      if (extent.end > end) this.#insert(table, inode, { ...extent, start: end });
-    }
-    return found.map((extent) => ({
-      ...extent,
-      start: Math.max(start, extent.start),
-      end: Math.min(end, extent.end),
-    }));
-  }
-
-  /** Puts an extent into a free range of a table, joined with its equal neighbours. */
-  #join(table: Table, inode: InodeNumber, extent: Extent): void {
-    let { start, end } = extent;
-    const neighbours = this.#db
-      .all(
-        `SELECT start, end, gen, kind, first_epoch, last_epoch FROM ${table} WHERE inode = ?1 AND ` +
-          `(start = ?3 OR start = (SELECT max(start) FROM ${table} WHERE inode = ?1 AND start < ?2))`,
-        inode,
-        start,
-        end,
-      )
-      .map(toExtent);
-    for (const other of neighbours) {
-      if (joins(other, extent)) start = other.start;
-      else if (joins(extent, other)) end = other.end;
-      else continue;
-      this.#db.run(`DELETE FROM ${table} WHERE inode = ? AND start = ?`, inode, other.start);
-    }
-    this.#insert(table, inode, { ...extent, start, end });
   }
 
   /** What is known of `[start, end)` now (or in the frozen moment), gaps included, in order and without overlap. */
@@ -153,7 +47,7 @@ export class ExtentMap {
   ): (Extent | Gap)[] {
     const result: (Extent | Gap)[] = [];
     let at = start;
-    for (const extent of this.#overlapping(layer, inode, start, end)) {
+    for (const extent of this.#table.overlapping(layer, inode, start, end)) {
       if (extent.start > at) result.push({ kind: "absent", start: at, end: extent.start });
       const cut = {
         ...extent,
@@ -174,7 +68,7 @@ export class ExtentMap {
    */
   write(inode: InodeNumber, start: number, end: number, generation: number, synced: boolean): void {
     if (start >= end) return;
-    const replaced = this.#cut("extent", inode, start, end);
+    const replaced = this.#table.cut("extent", inode, start, end);
     const lastEpoch = synced ? 0 : this.#epoch;
     let at = start;
     const add = (to: number, firstEpoch: number): void => {
@@ -187,7 +81,7 @@ export class ExtentMap {
         firstEpoch,
         lastEpoch,
       };
-      this.#join("extent", inode, extent);
+      this.#table.join("extent", inode, extent);
       at = to;
     };
     for (const piece of replaced) {
@@ -197,8 +91,8 @@ export class ExtentMap {
         add(piece.end, synced ? 0 : piece.firstEpoch);
       } else {
         if (!synced && piece.kind !== "clean" && piece.firstEpoch === 0) {
-          this.#cut("shadow", inode, piece.start, piece.end);
-          this.#join("shadow", inode, { ...piece, lastEpoch: 0 });
+          this.#table.cut("shadow", inode, piece.start, piece.end);
+          this.#table.join("shadow", inode, { ...piece, lastEpoch: 0 });
         }
         add(piece.end, lastEpoch);
       }
@@ -206,12 +100,17 @@ export class ExtentMap {
     add(end, lastEpoch);
   }
 
-  /** Records fetched bytes of the base object, in the gaps of the range only. */
+  /**
+   * Records fetched bytes of the base object, in the gaps of the range only. Nothing happens when `generation`
+   * is not the inode's fetch generation any more: its file may be gone, and the range is to be fetched again.
+   */
   addClean(inode: InodeNumber, start: number, end: number, generation: number): void {
+    const row = this.#db.get("SELECT fetch_gen FROM inode WHERE id = ?", inode);
+    if (row !== undefined && row["fetch_gen"] !== generation) return;
     for (const segment of this.segments(inode, start, end)) {
       if (segment.kind !== "absent") continue;
       const epoch = this.#epoch;
-      this.#join("extent", inode, {
+      this.#table.join("extent", inode, {
         start: segment.start,
         end: segment.end,
         generation,
@@ -225,9 +124,9 @@ export class ExtentMap {
   /** Makes `[start, end)` zeros: what an extension or a hole punched by an application leaves. */
   addHole(inode: InodeNumber, start: number, end: number): void {
     if (start >= end) return;
-    this.#cut("extent", inode, start, end);
-    this.#cut("shadow", inode, start, end);
-    this.#join("extent", inode, {
+    this.#table.cut("extent", inode, start, end);
+    this.#table.cut("shadow", inode, start, end);
+    this.#table.join("extent", inode, {
       start,
       end,
       generation: 0,
@@ -239,29 +138,40 @@ export class ExtentMap {
 
   /** Forgets everything from `size` on. */
   truncate(inode: InodeNumber, size: number): void {
-    this.#cut("extent", inode, size, Number.MAX_SAFE_INTEGER);
-    this.#cut("shadow", inode, size, Number.MAX_SAFE_INTEGER);
+    this.#table.cut("extent", inode, size, Number.MAX_SAFE_INTEGER);
+    this.#table.cut("shadow", inode, size, Number.MAX_SAFE_INTEGER);
   }
 
-  /** The cache files that hold bytes not known to be on the disk. */
-  unsyncedGenerations(inode: InodeNumber): number[] {
+  /** The cache files that hold bytes not known to be on the disk; `dirtyOnly`: bytes that S3 does not have. */
+  unsyncedGenerations(inode: InodeNumber, dirtyOnly = false): number[] {
     return this.#db
-      .all("SELECT DISTINCT gen FROM extent WHERE inode = ? AND last_epoch > 0", inode)
+      .all(
+        "SELECT DISTINCT gen FROM extent WHERE inode = ?1 AND last_epoch > 0 AND (kind = 2 OR NOT ?2)",
+        inode,
+        dirtyOnly ? 1 : 0,
+      )
       .map((row) => row["gen"] as number);
   }
 
-  /** Records that all bytes of the file written up to the end of `epoch` are on the disk. */
-  markSynced(inode: InodeNumber, epoch: number): void {
+  /**
+   * Records that all bytes of the file written up to the end of `epoch` are on the disk: those in the cache
+   * files of `generations`, or in all that the extents or the frozen moment refer to when that is left out.
+   */
+  markSynced(inode: InodeNumber, epoch: number, generations?: Iterable<number>): void {
+    const only = generations === undefined ? null : JSON.stringify([...generations]);
+    const chosen = "(?3 IS NULL OR gen IN (SELECT value FROM json_each(?3)))";
     this.#db.run(
       "UPDATE extent SET first_epoch = iif(first_epoch <= ?2, 0, first_epoch), " +
-        "last_epoch = iif(last_epoch <= ?2, 0, last_epoch) WHERE inode = ?1 AND last_epoch > 0",
+        `last_epoch = iif(last_epoch <= ?2, 0, last_epoch) WHERE inode = ?1 AND last_epoch > 0 AND ${chosen}`,
       inode,
       epoch,
+      only,
     );
     this.#db.run(
-      "UPDATE frozen SET first_epoch = 0, last_epoch = 0 WHERE inode = ? AND last_epoch <= ?",
+      `UPDATE frozen SET first_epoch = 0, last_epoch = 0 WHERE inode = ?1 AND last_epoch <= ?2 AND ${chosen}`,
       inode,
       epoch,
+      only,
     );
     const untrusted = this.#db.get(
       "SELECT 1 AS x FROM extent WHERE inode = ? AND last_epoch > 0 AND first_epoch > 0 LIMIT 1",
@@ -273,8 +183,8 @@ export class ExtentMap {
   /** Copies the extents of `[0, size)` into the frozen layer, in place of what is there. */
   freeze(inode: InodeNumber, size: number): void {
     this.thaw(inode);
-    for (const extent of this.#overlapping("extent", inode, 0, size)) {
-      this.#insert("frozen", inode, { ...extent, end: Math.min(extent.end, size) });
+    for (const extent of this.#table.overlapping("extent", inode, 0, size)) {
+      this.#table.insert("frozen", inode, { ...extent, end: Math.min(extent.end, size) });
     }
   }
 
@@ -297,9 +207,33 @@ export class ExtentMap {
     );
   }
 
-  /** Forgets the clean extents of a file: eviction, or a base object that has been replaced. */
-  dropClean(inode: InodeNumber): void {
-    this.#db.run("DELETE FROM extent WHERE inode = ? AND kind = 1", inode);
+  /** Forgets the clean extents of a file (in one cache file of it): eviction, or a base object that has been replaced. */
+  dropClean(inode: InodeNumber, generation?: number): void {
+    this.#db.run(
+      "DELETE FROM extent WHERE inode = ?1 AND kind = 1 AND (?2 IS NULL OR gen = ?2)",
+      inode,
+      generation ?? null,
+    );
+  }
+
+  /** The clean bytes of each cache file: what eviction can choose from. */
+  cleanFiles(): {
+    readonly inode: InodeNumber;
+    readonly generation: number;
+    readonly bytes: number;
+  }[] {
+    return this.#db
+      .all("SELECT inode, gen, sum(end - start) AS bytes FROM extent WHERE kind = 1 GROUP BY 1, 2")
+      .map((row) => ({
+        inode: row["inode"] as InodeNumber,
+        generation: row["gen"] as number,
+        bytes: row["bytes"] as number,
+      }));
+  }
+
+  /** Makes clean extents dirty: their base object is about to go, so that they are all there is. Synced before. */
+  keepClean(inode: InodeNumber): void {
+    this.#db.run("UPDATE extent SET kind = 2 WHERE inode = ? AND kind = 1", inode);
   }
 
   /** Forgets the file in the layers `extent` and `shadow`. */
@@ -351,25 +285,40 @@ export class ExtentMap {
 
   /**
    * After a power cut: replaces each extent of the file that is not trusted by what it had replaced, by the base
-   * object below `baseSize`, else by zeros. Trusted ones count as synced. Returns the dirty bytes given up.
+   * object below `baseSize`, else by zeros. Trusted ones count as synced. Returns the dirty bytes given up;
+   * `zeroed` hears of the ranges that became zeros, in order.
    */
-  recover(inode: InodeNumber, baseSize: number): number {
+  recover(
+    inode: InodeNumber,
+    baseSize: number,
+    zeroed: (start: number, end: number) => void = () => {},
+  ): number {
     let lost = 0;
-    for (const extent of this.#overlapping("extent", inode, 0, Number.MAX_SAFE_INTEGER)) {
+    for (const extent of this.#table.overlapping("extent", inode, 0, Number.MAX_SAFE_INTEGER)) {
       if (extent.firstEpoch === 0) continue;
-      this.#cut("extent", inode, extent.start, extent.end);
+      this.#table.cut("extent", inode, extent.start, extent.end);
       if (extent.kind === "clean") continue;
       lost += extent.end - extent.start;
       let at = extent.start;
-      const shadows = this.#overlapping("shadow", inode, extent.start, extent.end);
+      const shadows = this.#table.overlapping("shadow", inode, extent.start, extent.end);
       const fill = (to: number): void => {
-        if (to > Math.max(at, baseSize)) this.addHole(inode, Math.max(at, baseSize), to);
+        const from = Math.max(at, baseSize);
+        if (to > from) {
+          this.addHole(inode, from, to);
+          zeroed(from, to);
+        }
         at = Math.max(at, to);
       };
       for (const shadow of shadows) {
         fill(Math.max(extent.start, shadow.start));
         const end = Math.min(extent.end, shadow.end);
-        this.#join("extent", inode, { ...shadow, start: at, end, firstEpoch: 0, lastEpoch: 0 });
+        this.#table.join("extent", inode, {
+          ...shadow,
+          start: at,
+          end,
+          firstEpoch: 0,
+          lastEpoch: 0,
+        });
         at = end;
       }
       fill(extent.end);

@@ -69,6 +69,9 @@ export interface InodeRow {
   nextCookie: number;
 }
 
+/** Numbers taken from the counter at once. */
+const reservedIds = 64;
+
 const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
 const columns =
   "id, type, mode, uid, gid, links, size, hole_bytes, atime_s, atime_n, mtime_s, mtime_n, ctime_s, ctime_n, change, target, " +
@@ -131,24 +134,73 @@ function toRow(row: Record<string, unknown>): InodeRow {
 /** The inodes of the volume. All changes inside a transaction of the database. */
 export class InodeTable {
   readonly #db: VolumeDatabase;
+  /** Sums over the table, once they have been asked for. */
+  #usage: { files: number; bytes: number } | undefined;
+  #next = 0;
+  #reserved = 0;
+
   constructor(db: VolumeDatabase) {
     this.#db = db;
   }
 
+  /** How many inodes there are, and the bytes of all files that are not holes. */
+  usage(): { readonly files: number; readonly bytes: number } {
+    if (this.#usage === undefined) {
+      const row = this.#db.get(
+        "SELECT count(*) AS files, coalesce(sum(size - hole_bytes), 0) AS bytes FROM inode",
+      );
+      this.#usage = { files: Number(row?.["files"]), bytes: Number(row?.["bytes"]) };
+      // Rows of a transaction under way are counted in.
+      if (this.#db.inTransaction) {
+        this.#db.afterRollback(() => {
+          this.#usage = undefined;
+        });
+      }
+    }
+    return { ...this.#usage };
+  }
+
+  #account(id: InodeNumber, bytesNow: number | undefined): void {
+    const usage = this.#usage;
+    if (usage === undefined) return;
+    const row = this.#db.get("SELECT size - hole_bytes AS n FROM inode WHERE id = ?", id);
+    const bytes = (bytesNow ?? 0) - Number(row?.["n"] ?? 0);
+    const files = (bytesNow === undefined ? 0 : 1) - (row === undefined ? 0 : 1);
+    if (bytes === 0 && files === 0) return;
+    usage.bytes += bytes;
+    usage.files += files;
+    if (!this.#db.inTransaction) return;
+    this.#db.afterRollback(() => {
+      usage.bytes -= bytes;
+      usage.files -= files;
+    });
+  }
+
+  /** The row, a copy. */
   get(id: InodeNumber): InodeRow | undefined {
     const row = this.#db.get(`SELECT ${columns} FROM inode WHERE id = ?`, id);
     return row === undefined ? undefined : toRow(row);
   }
 
-  /** A number never used before. The root is 1. */
+  /** A number never used before; some are left out at a restart. The root is 1. Inside a transaction. */
   allocate(): InodeNumber {
-    const id = this.#db.counter("nextInode", 1);
-    this.#db.setCounter("nextInode", id + 1);
+    // Reserved in blocks: one page less to write for each new file.
+    if (this.#next === this.#reserved) {
+      this.#next = this.#db.counter("nextInode", 1);
+      this.#reserved = this.#next + reservedIds;
+      this.#db.setCounter("nextInode", this.#reserved);
+      this.#db.afterRollback(() => {
+        this.#next = this.#reserved;
+      });
+    }
+    const id = this.#next;
+    this.#next += 1;
     return id as InodeNumber;
   }
 
   /** Writes the whole row. */
   put(row: InodeRow): void {
+    this.#account(row.id, row.sizeBytes - row.holeBytes);
     this.#db.run(
       insertSql,
       row.id,
@@ -189,7 +241,9 @@ export class InodeTable {
     );
   }
 
+  /** Removes the row alone: names, extents and cache files are the caller's. */
   delete(id: InodeNumber): void {
+    this.#account(id, undefined);
     this.#db.run("DELETE FROM inode WHERE id = ?", id);
   }
 

@@ -48,7 +48,7 @@ CREATE TABLE entry (
   dir INTEGER NOT NULL, name TEXT NOT NULL, cookie INTEGER NOT NULL, inode INTEGER NOT NULL,
   PRIMARY KEY (dir, name)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX entry_cookie ON entry (dir, cookie);
+CREATE INDEX entry_cookie ON entry (dir, cookie, inode);
 CREATE INDEX entry_inode ON entry (inode);
 CREATE TABLE extent (
   inode INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,

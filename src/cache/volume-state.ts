@@ -1,8 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { type Log, silentLog } from "../base/log.ts";
 import { type ObjectKey, objectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
+import { Ballast } from "./ballast.ts";
 import { DataFiles } from "./data-files.ts";
 import { VolumeDatabase } from "./database.ts";
 import { EntryTable } from "./entries.ts";
@@ -27,7 +29,16 @@ export function isLocalName(name: FileName, atRoot: boolean): boolean {
 }
 
 /**
- * Everything of one volume on this node's disk, below one folder: `volume.db` (with its log) and `data/`.
+ * What a name in a directory stands for: an object, something that stays on this node, the name that is ours
+ * in the bucket, a key over 1,024 bytes, or nothing, because the directory itself has no name any more.
+ */
+export type Place =
+  | { readonly kind: "object"; readonly key: ObjectKey }
+  | { readonly kind: "local" | "reserved" | "tooLong" | "nameless" };
+
+/**
+ * Everything of one volume on this node's disk, below one folder: `volume.db` (with its log), `data/`
+ * and `ballast`.
  * The parts share one database: a change of several of them belongs in one `db.transaction`.
  */
 export class VolumeState {
@@ -37,8 +48,14 @@ export class VolumeState {
   readonly extents: ExtentMap;
   readonly journal: Journal;
   readonly files: DataFiles;
+  /** Room for the moment when the disk is full; not taken until asked for. */
+  readonly ballast: Ballast;
   /** Key prefix of the volume: empty or ending in `/`. */
   readonly prefix: string;
+  readonly #log: Log;
+  readonly #garbage = new Map<InodeNumber, Set<number>>();
+  #collecting: Promise<void> | undefined;
+  #closed = false;
 
   /** Opens or makes the state in `folder`. @throws {CacheError} inUse, newerFormat, foreign. */
   constructor(options: {
@@ -46,25 +63,38 @@ export class VolumeState {
     readonly prefix: string;
     /** Identifies this boot of the machine (`/proc/sys/kernel/random/boot_id`). */
     readonly bootId: string;
+    readonly log?: Log;
+    /** Size of the ballast; absent: 8 MiB. */
+    readonly ballastBytes?: number;
   }) {
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.prefix = options.prefix;
+    this.#log = options.log ?? silentLog;
     this.db = new VolumeDatabase(join(options.folder, "volume.db"), options.bootId);
     this.inodes = new InodeTable(this.db);
     this.entries = new EntryTable(this.db);
     this.extents = new ExtentMap(this.db);
     this.journal = new Journal(this.db);
     this.files = new DataFiles(join(options.folder, "data"));
+    this.ballast = new Ballast(join(options.folder, "ballast"), options.ballastBytes ?? 8 << 20);
+  }
+
+  /** What `name` in `directory` stands for. */
+  place(directory: InodeNumber, name: FileName, isDirectory: boolean): Place {
+    const path = this.entries.path(directory, rootInode);
+    if (path === undefined) return { kind: "nameless" };
+    const names = [...path, name];
+    if (names[0] === reservedName) return { kind: "reserved" };
+    if (names.some((part, depth) => isLocalName(part, depth === 0))) return { kind: "local" };
+    const key = `${this.prefix}${names.join("/")}${isDirectory ? "/" : ""}`;
+    if (Buffer.byteLength(key) > 1024) return { kind: "tooLong" };
+    return { kind: "object", key: objectKey(key) };
   }
 
   /** The key that a name in a directory stands for; undefined below a local name or when too long (1,024 bytes). */
   childKey(directory: InodeNumber, name: FileName, isDirectory: boolean): ObjectKey | undefined {
-    const path = this.entries.path(directory, rootInode);
-    if (path === undefined) return undefined;
-    const names = [...path, name];
-    if (names.some((part, depth) => isLocalName(part, depth === 0))) return undefined;
-    const key = `${this.prefix}${names.join("/")}${isDirectory ? "/" : ""}`;
-    return Buffer.byteLength(key) > 1024 ? undefined : objectKey(key);
+    const place = this.place(directory, name, isDirectory);
+    return place.kind === "object" ? place.key : undefined;
   }
 
   /** The key that an inode's path stands for now; undefined for the root, local names and what has no name. */
@@ -75,31 +105,77 @@ export class VolumeState {
       : this.childKey(parent.directory, parent.name, isDirectory);
   }
 
-  /** Removes the cache files of an inode that nothing refers to. To be called after the transaction. */
+  /**
+   * Removes those of an inode's cache files that nothing refers to, in the background: after the transaction
+   * under way, and not before all that was committed is on the disk, so that a power cut cannot bring back
+   * extents of a file that is gone. The files that take new data, of writes and of fetches, are left alone:
+   * to give up one of them, take another generation first.
+   */
   removeUnusedFiles(inode: InodeNumber, generations: Iterable<number>): void {
+    const wanted = [...generations].filter((generation) => generation > 0);
+    this.db.afterCommit(() => {
+      if (this.#closed) return;
+      // By what is committed now: a later transaction that lets go of one more is synced later, too.
+      const used = this.#usedFiles(inode);
+      const unused = wanted.filter((generation) => !used.has(generation));
+      if (unused.length === 0) return;
+      const known = this.#garbage.get(inode) ?? new Set();
+      this.#garbage.set(inode, known);
+      for (const generation of unused) known.add(generation);
+      this.#collecting ??= this.#collect();
+    });
+  }
+
+  async #collect(): Promise<void> {
+    try {
+      while (this.#garbage.size > 0) {
+        const batch = [...this.#garbage];
+        this.#garbage.clear();
+        await this.db.sync();
+        for (const [inode, generations] of batch) {
+          const used = this.#usedFiles(inode);
+          for (const generation of generations) {
+            if (!used.has(generation)) this.files.remove(inode, generation);
+          }
+        }
+      }
+    } catch (error) {
+      // The sweep at the next start removes what is left.
+      this.#log.error("Cannot remove cache files", { error });
+    } finally {
+      this.#collecting = undefined;
+    }
+  }
+
+  #usedFiles(inode: InodeNumber): Set<number> {
     const used = this.extents.usedGenerations(inode);
     const row = this.inodes.get(inode);
-    for (const generation of generations) {
-      if (used.has(generation) || generation === row?.writeGeneration) continue;
-      this.files.remove(inode, generation);
-    }
+    return row === undefined ? used : used.add(row.writeGeneration).add(row.fetchGeneration);
   }
 
-  /** Removes all cache files that nothing refers to: at start, before anything is served. */
-  sweepFiles(): void {
-    const used = new Map<InodeNumber, Set<number>>();
+  /** Resolves when the removals asked for so far have been made or have failed. */
+  async removalsDone(): Promise<void> {
+    await Promise.resolve();
+    while (this.#collecting !== undefined) await this.#collecting;
+  }
+
+  /** Removes all cache files that nothing refers to: what a killed predecessor left. In small steps, at any time. */
+  async sweepFiles(): Promise<void> {
+    let seen = 0;
     for (const { inode, generation } of this.files.list()) {
-      let generations = used.get(inode);
-      if (generations === undefined) {
-        generations = this.extents.usedGenerations(inode);
-        used.set(inode, generations);
-      }
-      if (!generations.has(generation)) this.files.remove(inode, generation);
+      this.removeUnusedFiles(inode, [generation]);
+      seen += 1;
+      if (seen % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    await this.removalsDone();
   }
 
+  /** Finishes removals, syncs and closes. */
   async close(): Promise<void> {
+    await this.removalsDone();
+    this.#closed = true;
     this.files.close();
+    this.ballast.close();
     await this.db.close();
   }
 }

@@ -21,4 +21,11 @@ export interface Synchroniser {
   readThrough(inode: InodeNumber, start: number, end: number): Promise<Uint8Array>;
   /** Says, after its transaction, that an inode or a tombstone has something for S3: the export is scheduled. */
   changed(): void;
+  /**
+   * Registers who decides about a file that lost its name by a change at S3 (`links` is 0 and the entry is gone
+   * then): called inside that transaction; it drops the inode unless it is in use. Without one, it is dropped.
+   */
+  whenUnlinked?(drop: (inode: InodeNumber) => void): void;
+  /** Says that writers wait for room on the disk: what is waiting for its quiet time should be exported now. */
+  spaceWanted?(): void;
 }

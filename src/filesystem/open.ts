@@ -1,0 +1,34 @@
+import type { InodeNumber } from "../vfs/attributes.ts";
+import type { Call } from "../vfs/call.ts";
+import { FsError } from "../vfs/error.ts";
+import type { Context } from "./context.ts";
+import { requirePermitted } from "./permission.ts";
+
+/** See {@link import("../vfs/file-system.ts").FileSystem.open}. */
+export function open(
+  context: Context,
+  call: Call,
+  inode: InodeNumber,
+  access: { readonly read: boolean; readonly write: boolean },
+): void {
+  call.check();
+  if (access.write && context.options.readOnly) {
+    throw new FsError("ROFS", `Volume ${context.options.volumeId} is read-only`);
+  }
+  const row = context.row(inode);
+  switch (row.type) {
+    case "file":
+      break;
+    // RFC 8881 §18.16.3: only regular files are opened, and each other kind has its error.
+    case "directory":
+      throw new FsError("ISDIR", `Inode ${inode} is a directory`);
+    case "symlink":
+      throw new FsError("SYMLINK", `Inode ${inode} is a symbolic link`);
+    case "fifo":
+    case "socket":
+      throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${row.type}`);
+  }
+  context.wait(call, context.synchroniser.openReady(inode));
+  context.exact(call, row);
+  requirePermitted(row, call.caller, access);
+}

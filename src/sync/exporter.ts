@@ -1,0 +1,275 @@
+import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
+import type { Attempt } from "../cache/journal.ts";
+import {
+  type ObjectHeaders,
+  type ObjectKey,
+  ObjectStoreError,
+  type PreconditionFailed,
+  type Stored,
+} from "../s3/object-store.ts";
+import type { InodeNumber } from "../vfs/attributes.ts";
+import { FsError } from "../vfs/error.ts";
+import { formatDetail } from "./attempt-detail.ts";
+import type { Attempts } from "./attempts.ts";
+import type { Bases } from "./bases.ts";
+import type { Conflicts } from "./conflicts.ts";
+import { remoteObject } from "./object-version.ts";
+import { encodePosix } from "./posix-metadata.ts";
+import type { Revalidator } from "./revalidator.ts";
+import type { SyncContext } from "./sync-context.ts";
+import { BaseGone, type FrozenContent, type Uploader } from "./uploader.ts";
+import { markHeader, writeMark } from "./write-mark.ts";
+
+/** Rounds until an export that is overtaken by changes each time gives up for now. */
+const maxRounds = 8;
+
+/** What an export has written; undefined when there was nothing to do. */
+export type Exported = { readonly sizeBytes: number } | undefined;
+
+/** Brings single inodes to S3. */
+export class Exporter {
+  readonly #context: SyncContext;
+  readonly #attempts: Attempts;
+  readonly #bases: Bases;
+  readonly #conflicts: Conflicts;
+  readonly #revalidator: Revalidator;
+  readonly #uploader: Uploader;
+
+  constructor(
+    context: SyncContext,
+    parts: {
+      readonly attempts: Attempts;
+      readonly bases: Bases;
+      readonly conflicts: Conflicts;
+      readonly revalidator: Revalidator;
+      readonly uploader: Uploader;
+    },
+  ) {
+    this.#context = context;
+    this.#attempts = parts.attempts;
+    this.#bases = parts.bases;
+    this.#conflicts = parts.conflicts;
+    this.#revalidator = parts.revalidator;
+    this.#uploader = parts.uploader;
+  }
+
+  /**
+   * Makes S3 have the inode as it is at some moment after this call: its bytes, metadata and name. Conflicts are
+   * settled on the way. @throws {ObjectStoreError}, {FsError}: it stays dirty.
+   */
+  async export(inode: InodeNumber): Promise<Exported> {
+    for (let round = 0; round < maxRounds; round++) {
+      const key = this.#target(inode);
+      if (key === undefined) return undefined;
+      await this.#bases.clear(key, inode, (other) => this.export(other));
+      using _ = await this.#context.locks.acquire(inode);
+      const result = await this.#round(inode, key);
+      if (result !== "again") return result;
+    }
+    throw new FsError("DELAY", `The export of inode ${inode} was overtaken ${maxRounds} times`);
+  }
+
+  /** The key that the inode is to be exported to; undefined when it is clean or has no place at S3. */
+  #target(inode: InodeNumber): ObjectKey | undefined {
+    const context = this.#context;
+    const row = context.state.inodes.get(inode);
+    if (row === undefined || row.dirty === 0 || row.dirty >= dirtyBits.local) return undefined;
+    const key = context.keyOf(row);
+    if (key !== undefined) return key;
+    const parent = context.state.entries.parent(inode);
+    const place =
+      parent === undefined
+        ? undefined
+        : context.state.place(parent.directory, parent.name, row.type === "directory");
+    if (place?.kind === "tooLong") {
+      throw new FsError("NAMETOOLONG", `The key of inode ${inode} exceeds 1,024 bytes`);
+    }
+    context.transaction(() => {
+      // Without a name nothing of it belongs to S3; under a local one it waits.
+      const dirty = place === undefined ? 0 : row.dirty | dirtyBits.local;
+      context.state.inodes.put({ ...row, dirty });
+    });
+    return undefined;
+  }
+
+  async #round(inode: InodeNumber, key: ObjectKey): Promise<Exported | "again"> {
+    const { state, failpoint } = this.#context;
+    for (const attempt of state.journal.ofInode(inode)) {
+      if (attempt.state === "frozen") await this.#attempts.discard(attempt);
+    }
+    await this.#attempts.settleAll(inode);
+    const row = state.inodes.get(inode);
+    if (row === undefined || row.dirty === 0) return "again";
+    if (row.remote !== undefined && row.headers === undefined) {
+      if (!(await this.#readHeaders(row))) return "again";
+    }
+    // A file that had the name before may still have a request under way, or one that nobody knows about.
+    using _ = await this.#context.keyLocks.acquire(key);
+    for (const other of state.journal.ofKey(key)) {
+      if (other.state === "sent") await this.#attempts.settle(other);
+    }
+    const frozen = await this.#freeze(inode, key);
+    if (frozen === undefined) return "again";
+    const { content, generations, epoch } = frozen;
+    const { attempt } = content;
+    failpoint("sync.frozen");
+    let answer: Stored | PreconditionFailed;
+    try {
+      await this.#bases.secure(inode, generations, epoch);
+      answer = await this.#uploader.upload(content);
+    } catch (error) {
+      return this.#failed(attempt, error);
+    }
+    if (answer.kind !== "stored") return this.#doubt(attempt);
+    failpoint("sync.uploaded");
+    this.#attempts.succeeded(attempt, { ...answer, lastModifiedMs: 0 });
+    failpoint("sync.recorded");
+    return { sizeBytes: attempt.sizeBytes };
+  }
+
+  /** Makes the headers that an edit must carry forward known; false when something changed on the way. */
+  async #readHeaders(row: InodeRow): Promise<boolean> {
+    const context = this.#context;
+    if (row.remote === undefined) return true;
+    if (row.type !== "directory") {
+      const result = await this.#revalidator.revalidate(row.id);
+      if (result === "lost") await this.#conflicts.baseGone(row.id);
+      return result === "same";
+    }
+    const { key } = row.remote;
+    const seen = await this.#revalidator.look(key);
+    context.transaction(() => {
+      const now = context.state.inodes.get(row.id);
+      if (now === undefined) return;
+      const { contentType, metadata = {} } = seen?.info ?? {};
+      now.headers = { metadata, ...(contentType === undefined ? {} : { contentType }) };
+      now.remote = seen === undefined ? undefined : remoteObject(key, seen.info);
+      context.state.inodes.put(now);
+    });
+    return true;
+  }
+
+  /** Fixes one moment of the inode and journals its export; undefined when the moment is not right. */
+  async #freeze(
+    inode: InodeNumber,
+    key: ObjectKey,
+  ): Promise<
+    | { readonly content: FrozenContent; readonly generations: number[]; readonly epoch: number }
+    | undefined
+  > {
+    const context = this.#context;
+    const { state } = context;
+    const freeze = () => {
+      const row = state.inodes.get(inode);
+      if (row === undefined || row.dirty === 0 || context.keyOf(row) !== key) return undefined;
+      if (state.inodes.byRemoteKey(key).some(({ id }) => id !== inode)) return undefined;
+      const generation = row.nextGeneration - 1;
+      let generations: number[] = [];
+      if (row.type === "file") {
+        generations = state.extents.unsyncedGenerations(inode);
+        state.extents.freeze(inode, row.sizeBytes);
+        row.writeGeneration = row.nextGeneration;
+        row.nextGeneration += 1;
+        row.frozenMinSizeBytes = row.sizeBytes;
+        state.inodes.put(row);
+      }
+      const epoch = state.extents.endEpoch();
+      const content = this.#content(row, key, generation);
+      state.journal.put(content.attempt);
+      return { content, generations, epoch };
+    };
+    const run = () => context.transaction(freeze);
+    const row = state.inodes.get(inode);
+    return row?.type === "file" ? await context.writes.whenQuiet(inode, run) : run();
+  }
+
+  #content(row: InodeRow, key: ObjectKey, generation: number): FrozenContent {
+    const context = this.#context;
+    const { state } = context;
+    const id = state.journal.allocateId();
+    const literal =
+      row.type === "file" ? undefined : row.type === "symlink" ? row.target : new Uint8Array();
+    const sizeBytes = literal === undefined ? row.sizeBytes : literal.length;
+    const absentBytes =
+      literal === undefined
+        ? context.absentRanges(row).reduce((sum, { start, end }) => sum + end - start, 0)
+        : 0;
+    const mark = writeMark(state.db.volumeUuid, { inode: row.id, generation, attempt: id });
+    const headers: ObjectHeaders = {
+      ...row.headers,
+      metadata: { ...row.headers?.metadata, ...encodePosix(row), [markHeader]: mark },
+    };
+    const isHere = row.remote?.key === key;
+    const nowMs = context.nowMs();
+    const { remote } = row;
+    const attempt: Attempt = {
+      id,
+      inode: row.id,
+      kind: this.#uploader.kindFor(sizeBytes, absentBytes),
+      key,
+      expected: isHere ? row.remote?.etag : state.journal.tombstone(key)?.etag,
+      source: remote === undefined ? undefined : { key: remote.key, etag: remote.etag },
+      uploadId: undefined,
+      sizeBytes,
+      dirty: row.dirty,
+      state: "frozen",
+      createdMs: nowMs,
+      detail: formatDetail({ mark, change: row.change, generation, frozenMs: nowMs, headers }),
+    };
+    const base = row.type === "file" ? remote : undefined;
+    return { attempt, base, baseSizeBytes: row.baseSizeBytes, literal };
+  }
+
+  /** The request was refused because of the key's state, or its outcome is not known. */
+  async #doubt(attempt: Attempt): Promise<Exported | "again"> {
+    const { verdict, seen } = await this.#attempts.settle(this.#recorded(attempt) ?? attempt);
+    switch (verdict) {
+      case "stored":
+        return { sizeBytes: attempt.sizeBytes };
+      case "ours":
+      case "notDone":
+        return "again";
+      case "deleted":
+      case "foreign":
+        await this.#conflicts.resolve(attempt.inode, attempt.key, seen);
+        return "again";
+    }
+  }
+
+  #recorded(attempt: Attempt): Attempt | undefined {
+    return this.#context.state.journal.ofInode(attempt.inode).find(({ id }) => id === attempt.id);
+  }
+
+  async #failed(attempt: Attempt, error: unknown): Promise<Exported | "again"> {
+    this.#context.signal.throwIfAborted(); // the next start goes on from the journal
+    const recorded = this.#recorded(attempt);
+    if (recorded === undefined) throw error;
+    if (recorded.state === "frozen") {
+      await this.#attempts.discard(recorded);
+      if (error instanceof BaseGone) {
+        await this.#conflicts.baseGone(attempt.inode);
+        return "again";
+      }
+      if (this.#context.state.inodes.get(attempt.inode) === undefined) return "again";
+      throw error;
+    }
+    const code = error instanceof ObjectStoreError ? error.code : "unavailable";
+    switch (code) {
+      case "unavailable":
+      case "noSuchUpload": {
+        // The request may have been carried out. If S3 does not even tell, the next export asks again.
+        const { verdict } = await this.#attempts.settle(recorded);
+        if (verdict === "stored") return { sizeBytes: attempt.sizeBytes };
+        if (verdict === "notDone" && code === "unavailable") throw error;
+        return "again";
+      }
+      case "denied":
+      case "noSuchBucket":
+      case "archived":
+      case "unsupported":
+      case "invalid":
+        await this.#attempts.discard(recorded);
+        throw error;
+    }
+  }
+}

@@ -1,0 +1,369 @@
+import type { InodeRow } from "../cache/inodes.ts";
+import { rootInode } from "../cache/volume-state.ts";
+import type { ListedObject, ListPage } from "../s3/object-store.ts";
+import type { InodeNumber } from "../vfs/attributes.ts";
+import type { FileName } from "../vfs/name.ts";
+import { detailOf } from "./attempt-detail.ts";
+import { toFsError } from "./fs-error.ts";
+import { listedName } from "./listed-name.ts";
+import {
+  applyObject,
+  applyPrefix,
+  type ListingFindings,
+  removeUnlisted,
+} from "./listing-changes.ts";
+import { isSameVersion, remoteObject } from "./object-version.ts";
+import { addDirectory, addObject, removeName } from "./remote-change.ts";
+import type { SyncContext } from "./sync-context.ts";
+import { markHeader } from "./write-mark.ts";
+
+/** What the importer tells the rest of the engine. */
+export interface ImporterEvents {
+  /** Small files of a directory that was listed for the first time are known now. */
+  readonly imported: (directory: InodeNumber) => void;
+  /** A tombstone was made. */
+  readonly buried: () => void;
+}
+
+/** Makes directories show what S3 lists: at first use, and again when that is older than `revalidateAfterMs`. */
+export class Importer {
+  readonly #context: SyncContext;
+  readonly #events: ImporterEvents;
+  readonly #running = new Map<InodeNumber, Promise<void>>();
+  /** When a background listing of a directory last failed. */
+  readonly #failedMs = new Map<InodeNumber, number>();
+  readonly #hidden = new Map<InodeNumber, number>();
+
+  constructor(context: SyncContext, events: ImporterEvents) {
+    this.#context = context;
+    this.#events = events;
+  }
+
+  /** Keys that no path can express, as of the latest listing of each directory. */
+  get hiddenKeys(): number {
+    let sum = 0;
+    for (const count of this.#hidden.values()) sum += count;
+    return sum;
+  }
+
+  /** See `Synchroniser.directoryReady`. */
+  directoryReady(directory: InodeNumber): Promise<void> | undefined {
+    const row = this.#context.state.inodes.get(directory);
+    if (row?.type !== "directory") return undefined;
+    if (!row.imported) return this.#start(directory);
+    const age = this.#context.nowMs() - Math.max(row.checkedMs, this.#failedMs.get(directory) ?? 0);
+    if (age > this.#context.freshMs && !this.#running.has(directory)) {
+      this.#start(directory).catch((error: unknown) => {
+        this.#failedMs.set(directory, this.#context.nowMs());
+        this.#context.log.debug("Cannot list a directory again", { inode: directory, error });
+      });
+    }
+    return undefined;
+  }
+
+  /** Lists a directory now; joins a listing that is under way. */
+  list(directory: InodeNumber): Promise<void> {
+    return this.#start(directory);
+  }
+
+  #start(directory: InodeNumber): Promise<void> {
+    let running = this.#running.get(directory);
+    if (running === undefined) {
+      // Not in this step: the caller may be inside a transaction that will be rolled back.
+      running = this.#context.track(
+        Promise.resolve()
+          .then(() => this.#list(directory))
+          .catch((error: unknown) => {
+            throw toFsError(error, `Listing of directory ${directory}`);
+          })
+          .finally(() => this.#running.delete(directory)),
+      );
+      this.#running.set(directory, running);
+    }
+    return running;
+  }
+
+  async #list(directory: InodeNumber): Promise<void> {
+    const context = this.#context;
+    const { state, store } = context;
+    const prefix = context.directoryPrefix(directory);
+    if (prefix === undefined) {
+      this.#finish(directory, context.nowMs());
+      return;
+    }
+    using _ = context.touched.listing();
+    const begun = { ms: context.nowMs(), sequence: context.touched.sequence };
+    const findings: ListingFindings = { hidden: 0, suspects: [] };
+    const seen = new Set<FileName>();
+    let marker: ListedObject | undefined;
+    let token: string | undefined;
+    do {
+      const sequence = context.touched.sequence;
+      const page = await store.list(
+        { prefix, delimiter: "/", ...(token === undefined ? {} : { token }) },
+        { signal: context.signal },
+      );
+      marker = page.objects.find(({ key }) => key === prefix) ?? marker;
+      const isThere = context.transaction(() =>
+        this.#applyPage(directory, prefix, page, { sequence, findings, seen }),
+      );
+      if (!isThere) return; // removed or renamed meanwhile: what it is now is asked for anew
+      token = page.nextToken;
+    } while (token !== undefined);
+    await this.#judgeSuspects(directory, findings);
+    let after = 0;
+    for (;;) {
+      const entries = state.entries.page(directory, after, 500);
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      after = last.cookie;
+      context.transaction(() => {
+        const row = this.#directory(directory, prefix);
+        if (row === undefined) return;
+        const { change } = row;
+        for (const entry of entries) {
+          if (seen.has(entry.name)) continue;
+          const now = state.entries.get(directory, entry.name);
+          if (now === undefined) continue;
+          removeUnlisted(context, row, now, prefix, begun.sequence);
+        }
+        if (row.change !== change) state.inodes.put(row);
+      });
+    }
+    if (this.#directory(directory, prefix) === undefined) return;
+    const isFirst = this.#finish(directory, begun.ms, { prefix, marker, sequence: begun.sequence });
+    this.#failedMs.delete(directory);
+    if (findings.hidden > 0 || this.#hidden.has(directory)) {
+      this.#hidden.set(directory, findings.hidden);
+    }
+    if (isFirst) this.#events.imported(directory);
+  }
+
+  /** The directory, if it is still the one under the prefix. */
+  #directory(directory: InodeNumber, prefix: string): InodeRow | undefined {
+    const row = this.#context.state.inodes.get(directory);
+    return this.#context.directoryPrefix(directory) === prefix ? row : undefined;
+  }
+
+  #applyPage(
+    directory: InodeNumber,
+    prefix: string,
+    page: ListPage,
+    run: {
+      readonly sequence: number;
+      readonly findings: ListingFindings;
+      readonly seen: Set<FileName>;
+    },
+  ): boolean {
+    const context = this.#context;
+    const row = this.#directory(directory, prefix);
+    if (row === undefined) return false;
+    const before = row.change;
+    const { sequence, findings, seen } = run;
+    findings.hidden += page.skipped;
+    const nameOf = (part: string): FileName | undefined => {
+      const listed = listedName(part, directory === rootInode);
+      if (listed.kind === "name") {
+        seen.add(listed.name);
+        return listed.name;
+      }
+      if (listed.kind === "unmappable") findings.hidden += 1;
+      return undefined;
+    };
+    for (const object of page.objects) {
+      if (object.key === prefix) continue;
+      const name = nameOf(object.key.slice(prefix.length));
+      if (name !== undefined) applyObject(context, row, name, object, sequence, findings);
+    }
+    for (const common of page.prefixes) {
+      const name = nameOf(common.slice(prefix.length, -1));
+      if (name !== undefined) applyPrefix(context, row, name, common, sequence, findings);
+    }
+    if (row.change !== before) context.state.inodes.put(row);
+    return true;
+  }
+
+  /** Records that the directory is known; true when it was not before. */
+  #finish(
+    directory: InodeNumber,
+    checkedMs: number,
+    listed?: { prefix: string; marker: ListedObject | undefined; sequence: number },
+  ): boolean {
+    const context = this.#context;
+    return context.transaction(() => {
+      const row = context.state.inodes.get(directory);
+      if (row === undefined) return false;
+      const isFirst = !row.imported;
+      row.imported = true;
+      row.checkedMs = checkedMs;
+      if (
+        listed !== undefined &&
+        listed.prefix !== "" &&
+        context.isClean(row) &&
+        !context.touched.isAfter(listed.prefix, listed.sequence)
+      ) {
+        const { marker } = listed;
+        if (marker === undefined) row.remote = undefined;
+        else if (row.remote === undefined || !isSameVersion(row.remote, marker)) {
+          row.remote = remoteObject(marker.key, marker);
+          row.headers = undefined;
+          row.exact = false;
+          row.change += 1;
+        }
+      }
+      context.state.inodes.put(row);
+      return isFirst;
+    });
+  }
+
+  /** Objects under keys that a request of ours was sent to: those that such a request made are removed again. */
+  async #judgeSuspects(directory: InodeNumber, findings: ListingFindings): Promise<void> {
+    const context = this.#context;
+    const { state, store } = context;
+    for (const { name, object } of findings.suspects) {
+      const sequence = context.touched.sequence;
+      const head = await store.head(object.key, { signal: context.signal });
+      if (head.kind === "notFound") continue;
+      context.transaction(() => {
+        const row = state.inodes.get(directory);
+        if (row === undefined || context.touched.isAfter(object.key, sequence)) return;
+        if (state.entries.get(directory, name) !== undefined) return;
+        const mark = head.metadata[markHeader];
+        const isOurs = state.journal
+          .ofKey(object.key)
+          .some((attempt) => mark === detailOf(attempt).mark);
+        if (!isOurs) {
+          addObject(context, row, name, object.key, head);
+          state.inodes.put(row);
+          return;
+        }
+        context.log.warn("Removing an object that a request of ours made after it was given up", {
+          key: object.key,
+        });
+        state.journal.bury({
+          key: object.key,
+          etag: head.etag,
+          versionId: head.versionId,
+          sinceMs: 0,
+        });
+      });
+      this.#events.buried();
+    }
+  }
+
+  /** See `Synchroniser.subtreeReady`. */
+  subtreeReady(directory: InodeNumber): Promise<void> | undefined {
+    const unknown = this.#context.state.db.get(
+      "WITH RECURSIVE below(id) AS (SELECT ?1 UNION ALL SELECT entry.inode FROM entry JOIN below ON entry.dir = below.id) " +
+        "SELECT 1 AS x FROM below JOIN inode ON inode.id = below.id WHERE inode.type = 1 AND inode.imported = 0 LIMIT 1",
+      directory,
+    );
+    if (unknown === undefined) return undefined;
+    return this.#context.track(
+      Promise.resolve()
+        .then(() => this.#listTree(directory))
+        .catch((error: unknown) => {
+          throw toFsError(error, `Listing of everything below directory ${directory}`);
+        }),
+    );
+  }
+
+  /** Lists all keys below a directory and adds what its directories that were never listed contain. */
+  async #listTree(directory: InodeNumber): Promise<void> {
+    const context = this.#context;
+    const { state, store } = context;
+    const prefix = context.directoryPrefix(directory);
+    if (prefix === undefined) {
+      this.#finish(directory, context.nowMs());
+      return;
+    }
+    using _ = context.touched.listing();
+    const unlisted = (): InodeNumber[] =>
+      [directory, ...state.entries.descendants(directory)].filter((id) => {
+        const row = state.inodes.get(id);
+        return row?.type === "directory" && !row.imported;
+      });
+    const begunMs = context.nowMs();
+    const fill = new Set(unlisted());
+    const findings: ListingFindings = { hidden: 0, suspects: [] };
+    let token: string | undefined;
+    do {
+      const sequence = context.touched.sequence;
+      const page = await store.list(
+        { prefix, ...(token === undefined ? {} : { token }) },
+        { signal: context.signal },
+      );
+      const isThere = context.transaction(() => {
+        if (this.#directory(directory, prefix) === undefined) return false;
+        for (const object of page.objects) {
+          this.#applyDeep(directory, prefix, object, { sequence, fill, findings });
+        }
+        return true;
+      });
+      if (!isThere) return;
+      token = page.nextToken;
+    } while (token !== undefined);
+    context.transaction(() => {
+      for (const id of fill) {
+        const row = state.inodes.get(id);
+        if (row === undefined) continue;
+        row.imported = true;
+        // What needs a closer look (marks, marker objects) is left to the directory's own listing, which is due.
+        row.checkedMs = findings.suspects.length > 0 ? 0 : begunMs;
+        state.inodes.put(row);
+      }
+    });
+  }
+
+  /** Adds one key of a deep listing, with the directories it implies; those listed before are left alone. */
+  #applyDeep(
+    directory: InodeNumber,
+    prefix: string,
+    object: ListedObject,
+    run: {
+      readonly sequence: number;
+      readonly fill: Set<InodeNumber>;
+      readonly findings: ListingFindings;
+    },
+  ): void {
+    const context = this.#context;
+    const { state } = context;
+    const parts = object.key.slice(prefix.length).split("/");
+    let row = state.inodes.get(directory);
+    let path = prefix;
+    for (const [depth, part] of parts.entries()) {
+      if (row === undefined) return;
+      if (part === "" && depth === parts.length - 1) {
+        if (run.fill.has(row.id) && context.isClean(row)) {
+          row.remote = remoteObject(object.key, object);
+          state.inodes.put(row);
+        }
+        return;
+      }
+      const listed = listedName(part, row.id === rootInode);
+      if (listed.kind !== "name") return;
+      const isKnown = !run.fill.has(row.id);
+      const before = row.change;
+      path = `${path}${part}/`;
+      if (depth === parts.length - 1) {
+        if (isKnown) return;
+        applyObject(context, row, listed.name, object, run.sequence, run.findings);
+      } else {
+        const entry = state.entries.get(row.id, listed.name);
+        const child: InodeRow | undefined =
+          entry === undefined ? undefined : state.inodes.get(entry.inode);
+        if (child?.type !== "directory") {
+          if (isKnown) return;
+          if (child !== undefined) {
+            if (child.remote?.key !== path.slice(0, -1) || !context.isClean(child)) return;
+            removeName(context, row, listed.name);
+          }
+          run.fill.add(addDirectory(context, row, listed.name));
+        }
+      }
+      if (row.change !== before) state.inodes.put(row);
+      const next = state.entries.get(row.id, listed.name);
+      row = next === undefined ? undefined : state.inodes.get(next.inode);
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import type { EntryRow } from "../cache/entries.ts";
+import type { InodeRow } from "../cache/inodes.ts";
+import { isLocalName, rootInode } from "../cache/volume-state.ts";
+import type { ListedObject, ObjectKey } from "../s3/object-store.ts";
+import type { FileName } from "../vfs/name.ts";
+import { isSameVersion, remoteObject } from "./object-version.ts";
+import { addDirectory, addObject, adoptVersion, removeName, removeTree } from "./remote-change.ts";
+import type { SyncContext } from "./sync-context.ts";
+
+/** What a listing has found so far that is not a change of one entry. */
+export interface ListingFindings {
+  /** Keys that no path can express. */
+  hidden: number;
+  /** Objects that may be a request of ours that was given up: their marks have to be looked at. */
+  readonly suspects: { readonly name: FileName; readonly object: ListedObject }[];
+}
+
+/**
+ * Takes over one listed object of a directory; `sequence` is the moment before the page was asked for. What was
+ * changed here, or by us at S3 since then, stays. The caller puts `directory`. Inside a transaction.
+ */
+export function applyObject(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  object: ListedObject,
+  sequence: number,
+  findings: ListingFindings,
+): void {
+  const { state, touched } = context;
+  const { key } = object;
+  if (touched.isAfter(key, sequence)) return;
+  const entry = state.entries.get(directory.id, name);
+  if (entry !== undefined) {
+    const row = state.inodes.get(entry.inode);
+    if (row?.type === "directory") findings.hidden += 1;
+    else if (row?.remote?.key === key) updateVersion(context, directory, name, row, object);
+    return; // else made or moved here: its export will meet the object
+  }
+  if (isUnderWay(context, key)) {
+    meetUnderWay(context, directory, name, object, findings);
+    return;
+  }
+  addObject(context, directory, name, key, object);
+}
+
+/** Whether a deletion, a move or a request of ours has to do with a key; one query, for all the keys without. */
+function isUnderWay(context: SyncContext, key: ObjectKey): boolean {
+  const found = context.state.db.get(
+    "SELECT EXISTS (SELECT 1 FROM tombstone WHERE key = ?1) OR EXISTS (SELECT 1 FROM attempt WHERE key = ?1) " +
+      "OR EXISTS (SELECT 1 FROM inode WHERE key = ?1) AS n",
+    key,
+  );
+  return found?.["n"] !== 0;
+}
+
+/** Takes over an object without a name here, under a key that {@link isUnderWay}. */
+function meetUnderWay(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  object: ListedObject,
+  findings: ListingFindings,
+): void {
+  const { state } = context;
+  const { key } = object;
+  const tombstone = state.journal.tombstone(key);
+  if (tombstone?.etag === object.etag) return;
+  const moved = state.inodes.byRemoteKey(key).find(({ links }) => links > 0);
+  if (moved !== undefined) {
+    if (tombstone !== undefined) return; // its export decides
+    // Renamed here, changed there: the new version goes where the old one was going.
+    if (
+      !isSameVersion(moved.remote ?? remoteObject(key, object), object) &&
+      isUnedited(context, moved)
+    ) {
+      adoptVersion(context, moved, key, object);
+    }
+    return;
+  }
+  if (state.journal.ofKey(key).some(({ kind }) => kind !== "delete")) {
+    findings.suspects.push({ name, object });
+    return;
+  }
+  // A tombstone of another version: this is somebody's new object.
+  if (tombstone !== undefined) state.journal.unbury(key);
+  addObject(context, directory, name, key, object);
+}
+
+/** Whether nothing but the file's name was changed here. */
+function isUnedited(context: SyncContext, row: InodeRow): boolean {
+  return (row.dirty & 3) === 0 && !context.hasLiveAttempt(row.id);
+}
+
+function updateVersion(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  row: InodeRow,
+  object: ListedObject,
+): void {
+  const { remote } = row;
+  if (remote === undefined) return;
+  const isSame = isSameVersion(remote, object);
+  if ((isSame && remote.lastModifiedMs !== 0) || !context.isClean(row)) return;
+  if (isSame) {
+    row.remote = { ...remote, lastModifiedMs: object.lastModifiedMs };
+    context.state.inodes.put(row);
+  } else if (row.type === "file") {
+    adoptVersion(context, row, object.key, object);
+  } else {
+    // The type of an inode never changes: whatever this is now gets a new one.
+    removeName(context, directory, name);
+    addObject(context, directory, name, object.key, object);
+  }
+}
+
+/** Whether something of ours under a prefix waits to be deleted or moved away, so that the listing shows it still. */
+function hasLeftovers(context: SyncContext, prefix: string): boolean {
+  const end = `${prefix.slice(0, -1)}0`; // "0" follows "/"
+  const below = (sql: string): boolean => context.state.db.get(sql, prefix, end) !== undefined;
+  return (
+    below("SELECT 1 AS x FROM tombstone WHERE key >= ? AND key < ? LIMIT 1") ||
+    below("SELECT 1 AS x FROM inode WHERE key >= ? AND key < ? LIMIT 1") ||
+    below("SELECT 1 AS x FROM attempt WHERE key >= ? AND key < ? AND state = 'sent' LIMIT 1")
+  );
+}
+
+/** Takes over a listed prefix as a directory, under the rules of {@link applyObject}. */
+export function applyPrefix(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  prefix: string,
+  sequence: number,
+  findings: ListingFindings,
+): void {
+  const { entries, inodes } = context.state;
+  const entry = entries.get(directory.id, name);
+  const row = entry === undefined ? undefined : inodes.get(entry.inode);
+  if (row?.type === "directory") return;
+  if (row !== undefined) {
+    // Both `x` and `x/…`: the directory is shown, unless `x` is something S3 does not have yet.
+    findings.hidden += 1;
+    if (row.remote?.key !== prefix.slice(0, -1) || !context.isClean(row)) return;
+    removeName(context, directory, name);
+  } else if (context.touched.isAfter(prefix, sequence) || hasLeftovers(context, prefix)) {
+    return;
+  }
+  addDirectory(context, directory, name);
+}
+
+/**
+ * Removes an entry that the listing begun at `sequence` did not show, if S3 once had it and nothing about it was
+ * changed here. The caller puts `directory`. Inside a transaction.
+ */
+export function removeUnlisted(
+  context: SyncContext,
+  directory: InodeRow,
+  entry: EntryRow,
+  prefix: string,
+  sequence: number,
+): void {
+  const { inodes, entries } = context.state;
+  if (isLocalName(entry.name, directory.id === rootInode)) return;
+  const row = inodes.get(entry.inode);
+  if (row === undefined || !context.isClean(row)) return;
+  const key = `${prefix}${entry.name}${row.type === "directory" ? "/" : ""}` as ObjectKey;
+  if (context.touched.isAfter(key, sequence)) return;
+  if (row.type !== "directory") {
+    if (row.remote?.key === key) removeName(context, directory, entry.name);
+    return;
+  }
+  const isOurs = (child: InodeRow | undefined): boolean =>
+    child === undefined ||
+    (context.isClean(child) && (child.remote === undefined || child.remote.key.startsWith(key)));
+  if (!isOurs(row)) return;
+  if (entries.descendants(row.id).every((id) => isOurs(inodes.get(id)))) {
+    removeTree(context, directory, entry.name);
+  }
+}

@@ -1,0 +1,216 @@
+import type { InodeRow } from "../cache/inodes.ts";
+import { newInode } from "../cache/new-inode.ts";
+import { rootInode } from "../cache/volume-state.ts";
+import type { ObjectInfo, ObjectKey, ObjectVersion } from "../s3/object-store.ts";
+import type { FileType, InodeNumber } from "../vfs/attributes.ts";
+import type { FileName } from "../vfs/name.ts";
+import { remoteObject } from "./object-version.ts";
+import { decodePosix, timeOfMs } from "./posix-metadata.ts";
+import type { SyncContext } from "./sync-context.ts";
+
+/*
+ * Changes of the state that follow a change seen at S3. All inside a transaction of the context, on inodes that
+ * the caller has found clean.
+ */
+
+/** Counts a change of a directory's names. The caller puts the row. */
+export function changeDirectory(context: SyncContext, directory: InodeRow): void {
+  directory.change += 1;
+  directory.modifyTime = context.now();
+  directory.changeTime = directory.modifyTime;
+}
+
+function insert(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  row: InodeRow,
+): InodeNumber {
+  context.state.inodes.put(row);
+  context.state.entries.insert(directory.id, {
+    name,
+    cookie: directory.nextCookie,
+    inode: row.id,
+  });
+  directory.nextCookie += 1;
+  if (row.type === "directory") directory.links += 1;
+  changeDirectory(context, directory);
+  return row.id;
+}
+
+/** Adds the object under `key` as a new file whose attributes are not known yet. The caller puts `directory`. */
+export function addObject(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  key: ObjectKey,
+  version: ObjectVersion,
+): InodeNumber {
+  const { uid, gid, fileMode } = context.options;
+  return insert(context, directory, name, {
+    ...newInode(context.state.inodes.allocate(), {
+      type: "file",
+      mode: fileMode,
+      uid,
+      gid,
+      now: timeOfMs(version.lastModifiedMs),
+    }),
+    sizeBytes: version.sizeBytes,
+    baseSizeBytes: version.sizeBytes,
+    remote: remoteObject(key, version),
+    exact: false,
+    checkedMs: context.nowMs(),
+  });
+}
+
+/** Adds a directory that keys imply; its names and attributes are not known yet. The caller puts `directory`. */
+export function addDirectory(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+): InodeNumber {
+  const { uid, gid, dirMode } = context.options;
+  return insert(context, directory, name, {
+    ...newInode(context.state.inodes.allocate(), {
+      type: "directory",
+      mode: dirMode,
+      uid,
+      gid,
+      now: context.now(),
+    }),
+    imported: false,
+    exact: false,
+  });
+}
+
+/**
+ * Removes a name that S3 does not have any more. The inode stays without a name, a link or an object for as long
+ * as it is held. The caller puts `directory`.
+ */
+export function removeName(context: SyncContext, directory: InodeRow, name: FileName): void {
+  const { entries, inodes } = context.state;
+  const entry = entries.get(directory.id, name);
+  if (entry === undefined) return;
+  entries.remove(directory.id, name);
+  changeDirectory(context, directory);
+  const row = inodes.get(entry.inode);
+  if (row === undefined) return;
+  if (row.type === "directory") directory.links -= 1;
+  row.links = 0;
+  row.remote = undefined;
+  row.dirty = 0;
+  row.change += 1;
+  row.changeTime = context.now();
+  inodes.put(row);
+  context.unlinked(row.id);
+}
+
+/** Removes a directory with everything below it, all of which the caller found clean. The caller puts `directory`. */
+export function removeTree(context: SyncContext, directory: InodeRow, name: FileName): void {
+  const { entries, inodes } = context.state;
+  const entry = entries.get(directory.id, name);
+  const row = entry === undefined ? undefined : inodes.get(entry.inode);
+  if (row?.type === "directory") {
+    for (let page = entries.page(row.id, 0, 1000); page.length > 0; ) {
+      for (const child of page) removeTree(context, row, child.name);
+      page = entries.page(row.id, 0, 1000);
+    }
+    inodes.put(row);
+  }
+  removeName(context, directory, name);
+}
+
+/** Makes a clean file show another version of its object: data and attributes are to be asked for again. */
+export function adoptVersion(
+  context: SyncContext,
+  row: InodeRow,
+  key: ObjectKey,
+  version: ObjectVersion,
+): void {
+  const { extents, inodes } = context.state;
+  const generations = extents.usedGenerations(row.id);
+  extents.dropAll(row.id);
+  row.remote = remoteObject(key, version);
+  row.fetchGeneration = row.nextGeneration;
+  row.nextGeneration += 1;
+  row.sizeBytes = version.sizeBytes;
+  row.baseSizeBytes = version.sizeBytes;
+  row.frozenMinSizeBytes = version.sizeBytes;
+  row.holeBytes = 0;
+  row.modifyTime = timeOfMs(version.lastModifiedMs);
+  row.changeTime = context.now();
+  row.change += 1;
+  row.headers = undefined;
+  row.exact = false;
+  row.checkedMs = context.nowMs();
+  inodes.put(row);
+  context.touched.touch(key);
+  context.state.removeUnusedFiles(row.id, generations);
+}
+
+/** What a HEAD said, with the body of a symlink. */
+export interface SeenObject {
+  readonly info: ObjectInfo;
+  readonly target: Uint8Array | undefined;
+}
+
+/** The kind of file that an object's metadata names; a symlink counts only with a target. */
+export function seenType({ info, target }: SeenObject): FileType {
+  const { type } = decodePosix(info.metadata);
+  if (type === "symlink") return target === undefined ? "file" : "symlink";
+  return type === "fifo" || type === "socket" ? type : "file";
+}
+
+/**
+ * Sets mode, owner and times from the object's metadata, or from the volume's defaults. The caller puts the row
+ * and has seen to it that the type may change. `times` and `ownership` say which are not changed here.
+ */
+export function applyAttributes(
+  context: SyncContext,
+  row: InodeRow,
+  seen: SeenObject,
+  keep: { readonly ownership: boolean; readonly times: boolean },
+): void {
+  const { options } = context;
+  const posix = decodePosix(seen.info.metadata);
+  const isDirectory = row.type === "directory";
+  if (!isDirectory) {
+    row.type = seenType(seen);
+    row.target = seen.target;
+  }
+  if (!keep.ownership) {
+    const allowed = options.trustObjectModes ? 0o7777 : 0o1777;
+    row.mode = (posix.mode ?? (isDirectory ? options.dirMode : options.fileMode)) & allowed;
+    row.uid = posix.uid ?? options.uid;
+    row.gid = posix.gid ?? options.gid;
+  }
+  if (!keep.times) {
+    const modified = timeOfMs(seen.info.lastModifiedMs);
+    row.modifyTime = posix.modifyTime ?? modified;
+    row.accessTime = posix.accessTime ?? row.modifyTime;
+    row.changeTime = modified;
+  }
+  const { etag: _etag, sizeBytes: _size, lastModifiedMs: _time, ...rest } = seen.info;
+  const { versionId: _version, archived: _archived, ...headers } = rest;
+  row.headers = headers;
+  row.exact = true;
+  row.checkedMs = context.nowMs();
+}
+
+/** Whether nobody can have seen the inode's type yet, so that it may still change. */
+export function isUnseen(row: InodeRow): boolean {
+  return row.change === 1 && !row.exact;
+}
+
+/** The row of an inode's directory, or undefined for the root and what has no name. */
+export function parentOf(
+  context: SyncContext,
+  inode: InodeNumber,
+): { readonly directory: InodeRow; readonly name: FileName } | undefined {
+  if (inode === rootInode) return undefined;
+  const parent = context.state.entries.parent(inode);
+  const directory = parent === undefined ? undefined : context.state.inodes.get(parent.directory);
+  return parent === undefined || directory === undefined
+    ? undefined
+    : { directory, name: parent.name };
+}

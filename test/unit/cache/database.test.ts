@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { copyFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { VolumeDatabase } from "../../../src/cache/database.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+describe("the volume's database", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let path: string;
+  let db: VolumeDatabase;
+  beforeEach(() => {
+    folder = temporaryFolder();
+    path = join(folder.path, "volume.db");
+    db = new VolumeDatabase(path, "boot 1");
+  });
+  afterEach(async () => {
+    await db.close();
+    folder[Symbol.dispose]();
+  });
+
+  const values = () => db.scan("kind").map(({ value }) => Buffer.from(value).toString());
+
+  it("keeps all of a transaction or nothing, those inside it included", () => {
+    assert.throws(
+      () =>
+        db.transaction(() => {
+          db.put("kind", bytes("a"), bytes("1"));
+          db.transaction(() => db.put("kind", bytes("b"), bytes("2")));
+          throw new Error("no");
+        }),
+      /no/,
+    );
+    assert.deepEqual(values(), []);
+    db.transaction(() => {
+      db.put("kind", bytes("b"), bytes("2"));
+      db.transaction(() => db.put("kind", bytes("a"), bytes("1")));
+    });
+    assert.deepEqual(values(), ["1", "2"]);
+  });
+
+  it("calls what was asked for after a commit, and not after a rollback", async () => {
+    const called: string[] = [];
+    assert.throws(() =>
+      db.transaction(() => {
+        db.afterCommit(() => called.push("never"));
+        db.afterRollback(() => called.push("undone"));
+        throw new Error("no");
+      }),
+    );
+    db.transaction(() => {
+      db.afterRollback(() => called.push("never"));
+      db.transaction(() => db.afterCommit(() => called.push(`done ${db.inTransaction}`)));
+      assert.deepEqual(called, ["undone"]);
+    });
+    await Promise.resolve();
+    assert.deepEqual(called, ["undone", "done false"]);
+  });
+
+  it("knows whether something is not on the disk yet, a predecessor's transactions included", async () => {
+    assert.equal(db.unsynced, true);
+    await db.sync();
+    assert.equal(db.unsynced, false);
+    db.transaction(() => db.get("SELECT 1 AS x"));
+    assert.equal(db.unsynced, false, "reading changes nothing");
+    db.transaction(() => db.put("kind", bytes("a"), bytes("1")));
+    assert.equal(db.unsynced, true);
+    await Promise.all([db.sync(), db.sync()]);
+    assert.equal(db.unsynced, false);
+  });
+
+  it("refuses a second user", () => {
+    assert.throws(() => new VolumeDatabase(path, "boot 1"), { name: "CacheError", code: "inUse" });
+  });
+
+  it("refuses a newer format and what is no volume database", async () => {
+    const newer = join(folder.path, "newer.db");
+    await db.close();
+    copyFileSync(path, newer);
+    db = new VolumeDatabase(path, "boot 1");
+    const raw = new DatabaseSync(newer);
+    raw.exec("PRAGMA user_version=99");
+    raw.close();
+    assert.throws(() => new VolumeDatabase(newer, "b"), { code: "newerFormat" });
+    const foreign = join(folder.path, "foreign.db");
+    const other = new DatabaseSync(foreign);
+    other.exec("PRAGMA user_version=1; CREATE TABLE t (x)");
+    other.close();
+    assert.throws(() => new VolumeDatabase(foreign, "b"), { code: "foreign" });
+    const text = join(folder.path, "text.db");
+    writeFileSync(text, "not a database at all, but long enough to be looked at as one".repeat(50));
+    assert.throws(() => new VolumeDatabase(text, "b"));
+  });
+
+  it("keeps ids and secret for ever, and the write verifier for one boot", async () => {
+    db.transaction(() => db.adoptBoot());
+    const { volumeUuid, secret, writeVerifier } = db;
+    const reopen = async (boot: string) => {
+      await db.close();
+      db = new VolumeDatabase(path, boot);
+      return db;
+    };
+    const same = await reopen("boot 1");
+    assert.equal(same.sameBoot, true);
+    assert.deepEqual(
+      [same.volumeUuid, same.secret, same.writeVerifier].map((value) => Buffer.from(value)),
+      [volumeUuid, secret, writeVerifier].map((value) => Buffer.from(value)),
+    );
+    const other = await reopen("boot 2");
+    assert.equal(other.sameBoot, false);
+    assert.notDeepEqual(Buffer.from(other.writeVerifier), Buffer.from(writeVerifier));
+    assert.deepEqual(Buffer.from(other.volumeUuid), Buffer.from(volumeUuid));
+    assert.equal((await reopen("boot 2")).sameBoot, false, "not before it was put in order");
+    db.transaction(() => db.adoptBoot());
+    assert.equal((await reopen("boot 2")).sameBoot, true);
+  });
+
+  it("is treated like one of an earlier boot after a sync has failed", async () => {
+    db.transaction(() => db.adoptBoot());
+    const before = Buffer.from(db.writeVerifier);
+    db.distrust();
+    await db.close();
+    db = new VolumeDatabase(path, "boot 1");
+    assert.equal(db.sameBoot, false);
+    assert.notDeepEqual(Buffer.from(db.writeVerifier), before);
+  });
+
+  it("has room of its own for transactions on a full disk, and makes it once", () => {
+    db.keepRoom(1 << 20);
+    assert.ok(statSync(`${path}-wal`).size >= 1 << 20);
+    const free = () => Number(db.get("PRAGMA freelist_count")?.["freelist_count"]);
+    assert.ok(free() * 4096 >= 1 << 19);
+    const { commits } = db;
+    db.keepRoom(1 << 20);
+    assert.equal(db.commits, commits);
+    const sizes = () => [statSync(path).size, statSync(`${path}-wal`).size];
+    const before = sizes();
+    db.lowSpace = true;
+    for (let at = 0; at < 500; at++) {
+      db.transaction(() => db.put("kind", bytes(`key ${at}`), new Uint8Array(500)));
+    }
+    assert.deepEqual(sizes(), before, "500 transactions later nothing has grown");
+  });
+
+  it("counts up over restarts", async () => {
+    db.transaction(() => db.setCounter("n", 2 ** 40));
+    await db.close();
+    db = new VolumeDatabase(path, "boot 1");
+    assert.equal(db.counter("n", 1), 2 ** 40);
+    assert.equal(db.counter("m", 7), 7);
+  });
+});
