@@ -16,7 +16,8 @@ export const systemClock: Clock = {
   nowNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
   monotonicMs: () => performance.now(),
   schedule(delayMs, run) {
-    const timer = setTimeout(run, delayMs);
+    // Node takes a longer one (24.8 days) for 1 ms.
+    const timer = setTimeout(run, Math.min(delayMs, 2 ** 31 - 1));
     timer.unref();
     return () => clearTimeout(timer);
   },

@@ -1,11 +1,14 @@
-import { rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
-import { join } from "node:path";
 import { CacheError } from "../cache/database.ts";
 import { ControlError } from "../control/error.ts";
 import { ControlListener } from "../control/listener.ts";
 import type { ServerMethods } from "../control/messages.ts";
-import { readVolumeRecord, specDigest, writeLeftover } from "../control/volume-folder.ts";
+import {
+  readVolumeRecord,
+  removeLeftover,
+  specDigest,
+  writeLeftover,
+} from "../control/volume-folder.ts";
 import { defaultCredentials, fileCredentials } from "../s3/credentials.ts";
 import { type Command, CommandError, UsageError } from "./arguments.ts";
 import { isIoFlusher } from "./io-flusher.ts";
@@ -56,7 +59,7 @@ export const serveCommand: Command = {
       },
     );
     // Only now is the state ours, and with it what an earlier run said of it.
-    rmSync(join(folder, "leftover.json"), { force: true });
+    removeLeftover(folder);
     const control = await ControlListener.open<ServerMethods>(
       { path: args.required("control-socket") },
       {

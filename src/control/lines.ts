@@ -48,7 +48,10 @@ export class LineConnection {
   #line(text: string): void {
     const line = parse(text);
     if (line === undefined) {
-      this.end(new ControlError("invalid", `The peer sent no message: ${text.slice(0, 80)}`));
+      // Not what it sent: that may hold credentials.
+      this.end(
+        new ControlError("invalid", `The peer sent ${text.length} characters of no message`),
+      );
     } else if (this.#greeted) {
       this.#onLine(line);
     } else if (!("hello" in line) || line.hello !== "s3files") {

@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { ControlError } from "./error.ts";
 import type { Leftover } from "./messages.ts";
@@ -41,7 +49,11 @@ export function replaceFile(path: string, content: string): void {
     closeSync(file);
   }
   renameSync(beside, path);
-  const folder = openSync(dirname(path), "r");
+  syncFolder(dirname(path));
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
   try {
     fsyncSync(folder);
   } finally {
@@ -76,15 +88,23 @@ export function readVolumeRecord(folder: string): VolumeRecord | undefined {
   return { format, identity: String(value.identity), spec: parseVolumeSpec(value.spec) };
 }
 
-/** Keeps the specification in the volume's folder, durably. */
+/** Keeps the specification in the volume's folder, and the folder, durably. */
 export function writeVolumeRecord(folder: string, spec: VolumeSpec): void {
   const record: VolumeRecord = { format, identity: volumeIdentity(spec), spec };
   replaceFile(join(folder, "volume.json"), `${JSON.stringify(record)}\n`);
+  // The folder's own name: what a server syncs below it is nothing without that.
+  syncFolder(dirname(folder));
 }
 
 /** What a server left when it ended gracefully; undefined when it was killed, or has not run. */
 export function readLeftover(folder: string): Leftover | undefined {
   return readJson(join(folder, "leftover.json")) as Leftover | undefined;
+}
+
+/** Takes back what an earlier server said, durably: after a power cut it must not stand for what came later. */
+export function removeLeftover(folder: string): void {
+  rmSync(join(folder, "leftover.json"), { force: true });
+  syncFolder(folder);
 }
 
 /** Says what a server leaves, as its last act. */

@@ -59,12 +59,14 @@ export class VolumeBucket {
     }
   }
 
-  /** The mark, or why there is none. `foreign`: an object lies at its key that is no mark of this place. */
-  readMark(): Promise<
+  /** The mark at `prefix`, or why there is none. `foreign`: an object lies at its key that is no mark of this place. */
+  readMark(
+    prefix = this.place.prefix,
+  ): Promise<
     | { readonly kind: "marked"; readonly mark: OwnershipMark; readonly etag: string }
     | { readonly kind: "foreign" | "unmarked" | "noSuchBucket" }
   > {
-    const { bucket, prefix } = this.place;
+    const { bucket } = this.place;
     return this.#at(async () => {
       const read = await this.#operations.readDocument(bucket, markKey(prefix), this.#signal);
       switch (read.kind) {
@@ -82,6 +84,25 @@ export class VolumeBucket {
       }
       return unreachable(read);
     });
+  }
+
+  /**
+   * The volume that this one would lie in, so that deleting it would delete this one too: the mark of an owner
+   * at the bucket's root or at a prefix above.
+   */
+  async surrounding(): Promise<OwnershipMark | undefined> {
+    const parts = this.place.prefix.split("/").slice(0, -1);
+    for (let depth = 0; depth < parts.length; depth++) {
+      const above = parts.slice(0, depth).map((part) => `${part}/`);
+      try {
+        const found = await this.readMark(above.join(""));
+        if (found.kind === "marked" && found.mark.state === "owned") return found.mark;
+      } catch (error) {
+        // Keys that are for some prefix only: what owns the rest of the bucket is not ours to see.
+        if (!(error instanceof CsiError) || error.code !== "PERMISSION_DENIED") throw error;
+      }
+    }
+    return undefined;
   }
 
   /** Makes the bucket. @throws {CsiError} ALREADY_EXISTS when another account has the name. */
@@ -130,15 +151,18 @@ export class VolumeBucket {
   /**
    * Removes the volume's objects, then its mark, then the bucket when it is ours. The mark goes after the
    * objects, so that a repeat after a crash at any point goes on where this stopped.
+   * @throws {CsiError} ABORTED when somebody still writes; the mark is there again for the repeat.
    */
-  async remove(what: { readonly contents: boolean; readonly bucket: boolean }): Promise<void> {
+  async remove(mark: OwnershipMark): Promise<void> {
     const { bucket, prefix } = this.place;
     const keep = markKey(prefix);
     await this.#at(async () => {
-      if (what.contents) await this.#operations.empty(bucket, { prefix, keep }, this.#signal);
+      if (mark.ownsContents) await this.#operations.empty(bucket, { prefix, keep }, this.#signal);
       await this.#operations.empty(bucket, { prefix: keep }, this.#signal);
     });
-    if (what.bucket && (await this.removeBucket()) === "notEmpty") {
+    if (!mark.createdBucket || !mark.ownsContents) return;
+    if ((await this.removeBucket()) === "notEmpty") {
+      await this.writeMark(mark);
       throw this.error("ABORTED", "objects were written while the bucket was being emptied");
     }
   }

@@ -69,14 +69,20 @@ export function controllerRpcs(dependencies: ControllerDependencies): Rpcs<Contr
         case "marked": {
           const { mark, etag } = found;
           if (mark.state === "released") return {};
-          if (mark.onDelete === "retain") {
-            await volume.writeMark({ ...mark, state: "released" }, etag);
+          if (mark.volumeId !== request.volumeId) {
+            // Released, and taken over by another volume since.
+            call.log.warn("Kept: the bucket or prefix belongs to another volume", {
+              volumeId: request.volumeId,
+              owner: mark.volumeId,
+            });
             return {};
           }
-          await volume.remove({
-            contents: mark.ownsContents,
-            bucket: mark.createdBucket && mark.ownsContents,
-          });
+          if (mark.onDelete === "retain") {
+            const now = await volume.writeMark({ ...mark, state: "released" }, etag);
+            if (now.state === "released") return {};
+            throw volume.error("ABORTED", "the ownership mark changed while it was being released");
+          }
+          await volume.remove(mark);
           return {};
         }
       }
@@ -89,7 +95,11 @@ export function controllerRpcs(dependencies: ControllerDependencies): Rpcs<Contr
         throw new CsiError("INVALID_ARGUMENT", "The volume capabilities are missing");
       }
       const found = await openVolume(request, { ...dependencies, ...call })?.readMark();
-      if (found?.kind !== "marked" || found.mark.state === "released") {
+      if (
+        found?.kind !== "marked" ||
+        found.mark.state === "released" ||
+        found.mark.volumeId !== request.volumeId
+      ) {
         throw new CsiError("NOT_FOUND", `No volume ${request.volumeId}`);
       }
       try {

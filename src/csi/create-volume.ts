@@ -216,13 +216,19 @@ async function own(
       // Retained data is taken over, and was there before: deleting the new volume keeps it.
       return volume.writeMark({ ...fresh(false), createdBucket: mark.createdBucket }, etag);
     }
-    case "unmarked":
+    case "unmarked": {
+      const outer = await volume.surrounding();
+      if (outer !== undefined) {
+        const what = `the prefix lies inside that of the volume '${outer.name}', which owns all below it`;
+        throw volume.error("INVALID_ARGUMENT", what);
+      }
       if (!wanted.ownBucket) return volume.writeMark(fresh(await volume.isEmpty()));
       if (await volume.isLeftover()) return volume.writeMark(fresh(true));
       throw volume.error(
         "ALREADY_EXISTS",
         "the bucket exists and does not carry the driver's mark",
       );
+    }
     case "noSuchBucket": {
       if (!wanted.ownBucket) throw volume.error("NOT_FOUND", "the bucket does not exist");
       if ((await volume.create()) === "exists") {

@@ -40,12 +40,15 @@ export interface Mounter {
     readonly readOnly: boolean;
     readonly vfsFlags: readonly string[];
   }): Promise<void>;
+  /** Waits until the kernel has handed every dirty page of the mount at `target` to the server. */
+  writeBack(target: string): Promise<void>;
   /** Unmounts what lies on top at `target`: politely, then by force, then lazily, each with its time. */
   unmount(target: string): Promise<void>;
 }
 
 const mountBudgetMs = 60_000;
 const bindBudgetMs = 10_000;
+const writeBackBudgetMs = 30_000;
 /** A polite unmount writes the client's dirty pages to the server first. */
 const unmountSteps = [
   { args: [], budgetMs: 20_000 },
@@ -166,6 +169,10 @@ export class KernelMounter implements Mounter {
     const flags = [...new Set([...volumeFlags, ...vfsFlags, readOnly ? "ro" : "rw"])];
     const options = `remount,bind,${flags.join(",")}`;
     await run("mount", ["-i", "-c", "-o", options, target], bindBudgetMs);
+  }
+
+  async writeBack(target: string): Promise<void> {
+    await run("sync", ["-f", target], writeBackBudgetMs);
   }
 
   async unmount(target: string): Promise<void> {

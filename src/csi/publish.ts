@@ -11,6 +11,9 @@ import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
 import { isPending } from "./volume-servers.ts";
 
+/** Below the time of a call: the unmount has to follow. */
+const mostFlushMs = 60_000;
+
 /** The recorded target paths at which a volume is mounted now. */
 export async function mountedTargets(record: StageRecord, mounter: Mounter): Promise<string[]> {
   const mounts = await mounter.mounts();
@@ -73,7 +76,7 @@ async function staged(
 
 /**
  * Shows the staged volume at the target path: journal, directory, bind mount, check. Repeats are answered
- * from mountinfo; a publish that fails leaves neither mount nor directory.
+ * from mountinfo; a first publish that fails leaves neither mount nor directory.
  * @throws {CsiError} INVALID_ARGUMENT; FAILED_PRECONDITION when not staged, or for a second target of a volume
  * with a single writer; ALREADY_EXISTS when published there in another way; INTERNAL.
  */
@@ -112,11 +115,13 @@ export async function publishVolume(
       `Volume ${record.volumeId} is published at ${targetPath} with another capability or readonly`,
     );
   }
+  // A repeat for a running pod: whatever fails now, its mount stays.
+  const isInUse = there?.device === entry.device;
   const kept = without(record, targetPath);
   await journal.write({ ...kept, publications: [...kept.publications, publication] });
   try {
     // A mount of an earlier superblock of this volume is dead weight: the pod behind it is gone.
-    if (there !== undefined && there.device !== entry.device) await unmountVolume(target, mounter);
+    if (there !== undefined && !isInUse) await unmountVolume(target, mounter);
     if (mountAt(await mounter.mounts(), target) === undefined) {
       await mounter.makeDirectory(target, 0o000);
     }
@@ -126,6 +131,7 @@ export async function publishVolume(
       throw new CsiError("INTERNAL", `Volume ${record.volumeId}: ${target} is not its mount`);
     }
   } catch (error) {
+    if (isInUse) throw error;
     try {
       await unmountVolume(target, mounter);
       await mounter.removeDirectory(target);
@@ -167,7 +173,8 @@ export async function unpublishVolume(
     const targets = await mountedTargets(record, mounter);
     if (targets.every((path) => path === targetPath)) {
       try {
-        const pending = await servers.flush(id, record.unpublishFlushTimeoutMs, signal);
+        const waitMs = Math.min(record.unpublishFlushTimeoutMs, mostFlushMs);
+        const pending = await servers.flush(id, waitMs, signal);
         if (pending !== undefined && isPending(pending)) {
           log.warn("Unpublished with changes pending", { volumeId: id, ...pending });
         }

@@ -6,6 +6,7 @@ import type { NodeStageVolumeRequest__Output } from "./gen/csi/v1/NodeStageVolum
 import { isVolumeMount, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { parseParameters } from "./parameters.ts";
+import { mountedTargets } from "./publish.ts";
 import { credentialsFor } from "./secrets.ts";
 import type { StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
@@ -57,7 +58,7 @@ const fixed = (record: StageRecord) => ({
 /**
  * Starts the volume's server and mounts it at the staging path: journal, server, mount, check, journal. A
  * repeat after a crash finds each step done and goes on. A Stage that fails takes back what it began, unless
- * only its time ran out: then the next one continues.
+ * only its time ran out, and then the next one continues, or the volume was mounted or staged before.
  * @throws {CsiError} INVALID_ARGUMENT, ALREADY_EXISTS, FAILED_PRECONDITION, INTERNAL; from S3 through the server
  * PERMISSION_DENIED, UNAUTHENTICATED, NOT_FOUND (no such bucket), UNAVAILABLE.
  */
@@ -86,18 +87,22 @@ export async function stageVolume(
       );
     }
   }
-  await journal.write({ ...record, publications: before?.publications ?? [] });
+  // Pods may be using what an earlier Stage made: a repeat that fails must not take it from them.
+  const wasUp =
+    mounted !== undefined ||
+    (before !== undefined && (await mountedTargets(before, mounter)).length > 0);
+  const began = before?.state ?? "staging";
+  const publications = before?.publications ?? [];
+  await journal.write({ ...record, state: began, publications });
   try {
     await bringUp(record, { ...dependencies, target, credentials });
   } catch (error) {
-    if (before?.state !== "staged" && !signal.aborted) await takeBack(record, target, dependencies);
+    if (began === "staging" && !wasUp && !signal.aborted) {
+      await takeBack(record, target, dependencies);
+    }
     throw error;
   }
-  await journal.write({
-    ...record,
-    state: "staged",
-    publications: before?.publications ?? [],
-  });
+  await journal.write({ ...record, state: "staged", publications });
   return {};
 }
 

@@ -1,19 +1,20 @@
 import { CsiError } from "./error.ts";
 import type { NodeUnstageVolumeRequest__Output } from "./gen/csi/v1/NodeUnstageVolumeRequest.ts";
+import { MountError } from "./mounter.ts";
 import { isVolumeMount, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { mountedTargets, unmountVolume } from "./publish.ts";
 import type { StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
-import { isPending } from "./volume-servers.ts";
+import { isPending, type Pending, VolumeServerError } from "./volume-servers.ts";
 
 /** One call waits this long at most; kubelet repeats it until `unstageFlushTimeout` is over. */
 const flushPerCallMs = 30_000;
 
 /**
- * Unmounts the staging path, which hands the kernel's last dirty pages to the server, exports what is
- * pending, and ends the server.
+ * Has the kernel hand its last dirty pages to the server, unmounts the staging path, exports what is pending,
+ * and ends the server.
  * @throws {CsiError} INVALID_ARGUMENT; FAILED_PRECONDITION while a target is mounted; ABORTED while data is
  * pending and `unstageFlushTimeout` has not passed: afterwards the data stays on this node's disk and the
  * volume is let go, with an error in the log.
@@ -30,40 +31,85 @@ export async function unstageVolume(
   const record = await journal.read(id);
   const path = record?.stagingPath ?? request.stagingTargetPath;
   const staged = await mounter.canonicalPath(path);
-  if (record !== undefined) {
-    const [busy] = await mountedTargets(record, mounter);
-    if (busy !== undefined) {
-      throw new CsiError("FAILED_PRECONDITION", `Volume ${id} is still published at ${busy}`);
-    }
-  }
-  const entry = mountAt(await mounter.mounts(), staged);
-  if (entry !== undefined && isVolumeMount(entry)) await unmountVolume(staged, mounter);
   // Nothing recorded: the server was stopped before its record was removed, or there never was one.
-  if (record === undefined) return {};
-  await exportPending(record, dependencies);
+  if (record === undefined) {
+    await unmountVolume(staged, mounter);
+    return {};
+  }
+  const [busy] = await mountedTargets(record, mounter);
+  if (busy !== undefined) {
+    throw new CsiError("FAILED_PRECONDITION", `Volume ${id} is still published at ${busy}`);
+  }
+  const patience = await patienceOf(record, dependencies);
+  const entry = mountAt(await mounter.mounts(), staged);
+  if (entry !== undefined && isVolumeMount(entry)) {
+    await writeBack(staged, patience, dependencies);
+    await unmountVolume(staged, mounter);
+  }
+  await exportPending(record, patience, dependencies);
   await servers.stop(id, signal);
   await journal.remove(id);
   return {};
 }
 
-async function exportPending(
+/** What is left of `unstageFlushTimeout`, in milliseconds; the first call of an Unstage starts it, durably. */
+type Patience = () => number;
+
+async function patienceOf(
   record: StageRecord,
-  { journal, servers, clock, log, signal }: NodeDependencies & RpcCall,
-): Promise<void> {
-  const { volumeId: id, unstageFlushTimeoutMs } = record;
+  { journal, clock }: NodeDependencies,
+): Promise<Patience> {
   const nowMs = () => Number(clock.nowNs() / 1_000_000n);
   const beganMs = record.unstageBeganMs ?? nowMs();
   if (record.unstageBeganMs === undefined) {
     await journal.write({ ...record, unstageBeganMs: beganMs });
   }
-  const leftMs = beganMs + unstageFlushTimeoutMs - nowMs();
+  return () => beganMs + record.unstageFlushTimeoutMs - nowMs();
+}
+
+/**
+ * Before the unmount and not by it: an unmount has taken the mount away before it writes, and drops what is left
+ * when its time is over.
+ */
+async function writeBack(
+  staged: string,
+  patience: Patience,
+  { mounter, log }: NodeDependencies & RpcCall,
+): Promise<void> {
+  try {
+    await mounter.writeBack(staged);
+  } catch (cause) {
+    if (!(cause instanceof MountError)) throw cause;
+    const what = `the kernel still has changes below ${staged} that the server does not take`;
+    if (patience() > 0) {
+      throw new CsiError("ABORTED", `${what}: ${cause.message}`, { cause });
+    }
+    log.error("Unmounted with changes that no server has", { what, cause });
+  }
+}
+
+async function exportPending(
+  record: StageRecord,
+  patience: Patience,
+  { servers, log, signal }: NodeDependencies & RpcCall,
+): Promise<void> {
+  const { volumeId: id } = record;
+  const leftMs = patience();
   const waitMs = Math.max(0, Math.min(leftMs, flushPerCallMs));
-  const pending = await servers.flush(id, waitMs, signal);
+  let pending: Pending | undefined;
+  try {
+    pending = await servers.flush(id, waitMs, signal);
+  } catch (cause) {
+    if (!(cause instanceof VolumeServerError) || leftMs > 0) throw cause;
+    // A server that never comes up again must not keep the volume here for ever; its state stays on the disk.
+    log.error("Unstaged without an answer of its server", { volumeId: id, cause });
+    return;
+  }
   if (pending === undefined || !isPending(pending)) return;
   const { pendingBytes, oldestPendingMs } = pending;
   const where = `bucket '${record.spec.bucket}' at ${record.spec.endpoint ?? "AWS S3"}`;
   const what = `${pendingBytes} bytes of changes, the oldest ${Math.round(oldestPendingMs / 1000)} s old, are not yet in ${where}`;
-  if (beganMs + unstageFlushTimeoutMs > nowMs()) {
+  if (patience() > 0) {
     throw new CsiError("ABORTED", `Volume ${id}: ${what}`);
   }
   log.error("Unstaged with data that is only on this node's disk", { volumeId: id, what });

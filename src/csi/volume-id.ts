@@ -90,11 +90,14 @@ export function parseLocation(id: string): VolumeLocation | undefined {
 const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 10);
 
 /**
- * The bucket for a volume of this CSI name: the name itself where S3 allows it, otherwise its lower case
- * form, cut, with ten hexadecimal digits of its hash, so that two names never share a bucket.
+ * The bucket for a volume of this CSI name: the name itself where S3 allows it and it is nobody else's idea
+ * ({@link isDerivedBucketName}), otherwise its lower case form, cut, with ten hexadecimal digits of its hash. So
+ * two names never share a bucket, and a repeat after a crash knows the unmarked bucket for its own.
  */
 export function bucketFor(csiName: string): string {
-  if (isBucketName(csiName) && !csiName.includes(".")) return csiName;
+  if (isBucketName(csiName) && !csiName.includes(".") && isDerivedBucketName(csiName)) {
+    return csiName;
+  }
   const readable = csiName
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")

@@ -58,6 +58,11 @@ static noreturn void hand_out(int door, int listener) {
     int peer = accept4(door, NULL, NULL, SOCK_CLOEXEC);
     if (peer < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
+      /* The machine is short of something for a moment: no reason to give the socket up. */
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        usleep(100000);
+        continue;
+      }
       fail(EXIT_FAILED, errno, "accept at the holder's socket");
     }
     struct ucred who;
@@ -123,6 +128,8 @@ void hold(const struct options *options) {
     write_pid(lock, child);
     return;
   }
+  /* Here too: the parent may be killed before it gets there, and nobody could end this process then. */
+  write_pid(lock, getpid());
   setsid();
   if (chdir("/") < 0) fail(EXIT_FAILED, errno, "chdir /");
   prctl(PR_SET_NAME, "s3files-hold");

@@ -16,10 +16,16 @@
 
 static void on_alarm(int signal) { (void)signal; }
 
+/* The pid of an earlier owner, which may be somebody else's by now, must not pass for this one's. */
+static int taken(int lock) {
+  if (ftruncate(lock, 0) < 0) fail(EXIT_FAILED, errno, "empty the lock file");
+  return lock;
+}
+
 int take_lock(const char *path, long wait_ms) {
   int lock = open(path, O_RDWR | O_CREAT, 0600);
   if (lock < 0) fail(EXIT_FAILED, errno, "open %s", path);
-  if (flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (flock(lock, LOCK_EX | LOCK_NB) == 0) return taken(lock);
   if (errno != EWOULDBLOCK) fail(EXIT_FAILED, errno, "lock %s", path);
   if (wait_ms > 0) {
     /* Without SA_RESTART: the alarm ends flock with EINTR. It repeats, should it come before flock sleeps. */
@@ -29,11 +35,11 @@ int take_lock(const char *path, long wait_ms) {
     struct itimerval never = {0};
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &timer, NULL);
-    int taken = flock(lock, LOCK_EX);
+    int result = flock(lock, LOCK_EX);
     int error = errno;
     setitimer(ITIMER_REAL, &never, NULL);
     signal(SIGALRM, SIG_DFL);
-    if (taken == 0) return lock;
+    if (result == 0) return taken(lock);
     if (error != EINTR) fail(EXIT_FAILED, error, "lock %s", path);
   }
   close(lock);

@@ -20,6 +20,8 @@ const heartbeatMs = 10_000;
 /** A server whose event loop stands still this long is hung. */
 const silenceMs = 45_000;
 const endBudgetMs = 30_000;
+/** The kernel closes a dying process's connections before its end is seen here. */
+const dyingMs = 5_000;
 
 interface Dependencies {
   readonly launcher: Pick<Launcher, "startServer" | "endServer">;
@@ -101,15 +103,18 @@ export class RunningServer {
       end = value;
       return value;
     });
+    const limit = AbortSignal.timeout(answerBudgetMs);
     while (end === undefined) {
+      let client: ControlClient<ServerMethods> | undefined;
       try {
-        const client = await ControlClient.connect<ServerMethods>(paths.serverSocket);
-        const status = await client.call("status", {}, AbortSignal.timeout(answerBudgetMs));
+        client = await ControlClient.connect<ServerMethods>(paths.serverSocket, limit);
+        const status = await client.call("status", {}, limit);
         log.info("Volume server started", { pid: status.pid });
         return new RunningServer(client, status, { sinceMs, ended }).#watched(paths, dependencies);
       } catch (error) {
+        client?.close();
+        if (limit.aborted || clock.monotonicMs() - sinceMs > answerBudgetMs) break;
         if (!(error instanceof ControlError)) throw error;
-        if (clock.monotonicMs() - sinceMs > answerBudgetMs) break;
         await Promise.race([ended, new Promise<void>((wake) => clock.schedule(retryMs, wake))]);
       }
     }
@@ -140,9 +145,14 @@ export class RunningServer {
           await launcher.endServer(paths, 0);
           return;
         }
-        if (this.client.isClosed && !over) {
+        if (this.client.isClosed) {
+          // Dead, as a rule: what holds the lock in a moment is then its successor, and none of ours to end.
+          await Promise.race([
+            this.ended,
+            new Promise<void>((wake) => clock.schedule(dyingMs, wake)),
+          ]);
           // It is ending, or has lost its control socket: either way it has its time to end.
-          await launcher.endServer(paths, endBudgetMs);
+          if (!over) await launcher.endServer(paths, endBudgetMs);
           return;
         }
         if (!over) log.warn("Volume server does not tell its status", { pid: this.pid, error });

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -11,6 +12,7 @@ import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
 import { Volume, type VolumeDependencies } from "./volume.ts";
 import {
+  removedFolder,
   runFolders,
   supervisorSocket,
   type VolumePaths,
@@ -71,26 +73,44 @@ export class Supervisor {
    */
   async open(): Promise<void> {
     const { runDir, stateDir } = this.#options;
-    for (const folder of [join(stateDir, "volumes"), ...runFolders.map((f) => join(runDir, f))]) {
+    for (const folder of [
+      ...[join(stateDir, "volumes"), removedFolder(stateDir)],
+      ...runFolders.map((f) => join(runDir, f)),
+    ]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       chmodSync(folder, 0o700);
     }
-    const left = this.#knownFromBefore();
     this.#listener = await ControlListener.open<SupervisorMethods>(
       { path: supervisorSocket(runDir) },
       { handlers: this.#handlers(), log: this.#log },
     );
-    const worker = async () => {
-      for (let volume = left.shift(); volume !== undefined; volume = left.shift()) {
-        try {
-          await volume.adopt();
-        } catch (error) {
-          // One volume's trouble is not the others'; its next start tries again.
-          this.#log.error("A volume cannot be taken over", { folder: volume.paths.folder, error });
-        }
+    // All take their turn before the first request does: it must find them in charge, not stopped.
+    const adoptions: Promise<void>[] = [];
+    for (const [at, volume] of this.#knownFromBefore().entries()) {
+      adoptions.push(this.#adopt(volume, adoptions[at - adoptAtATime]));
+    }
+    await Promise.all([...adoptions, this.#finishRemovals()]);
+  }
+
+  /** Removes what a supervisor that died was removing. */
+  async #finishRemovals(): Promise<void> {
+    const folder = removedFolder(this.#options.stateDir);
+    try {
+      for (const name of readdirSync(folder)) {
+        await rm(join(folder, name), { recursive: true, force: true });
       }
-    };
-    await Promise.all(Array.from({ length: adoptAtATime }, worker));
+    } catch (error) {
+      this.#log.warn("Cannot remove what was left of stopped volumes", { folder, error });
+    }
+  }
+
+  async #adopt(volume: Volume, earlier: Promise<void> | undefined): Promise<void> {
+    try {
+      await volume.adopt(earlier);
+    } catch (error) {
+      // One volume's trouble is not the others'; its next start tries again.
+      this.#log.error("A volume cannot be taken over", { folder: volume.paths.folder, error });
+    }
   }
 
   #paths(digest: string): VolumePaths {
@@ -157,7 +177,10 @@ export class Supervisor {
     if (known?.isStopped === true) return null;
     const record = readVolumeRecord(paths.folder);
     const spec = record?.spec ?? ({ volumeId } as VolumeSpec);
-    return await (known ?? new Volume({ paths, spec }, this.#dependencies)).stop();
+    const volume = known ?? new Volume({ paths, spec }, this.#dependencies);
+    // A start that comes meanwhile waits for its turn at the same one.
+    this.#volumes.set(digest, volume);
+    return await volume.stop();
   }
 
   /** The volumes known to this supervisor, and the folders of stopped ones. */
@@ -167,15 +190,8 @@ export class Supervisor {
     const statuses = await Promise.all(running.map((volume) => volume.status(ask)));
     for (const digest of readdirSync(join(this.#options.stateDir, "volumes"))) {
       if (known.has(digest)) continue;
-      const { folder } = this.#paths(digest);
-      const record = readVolumeRecord(folder);
-      if (record === undefined) continue;
-      const { volumeId, bucket, prefix } = record.spec;
-      const leftover = readLeftover(folder);
-      statuses.push({
-        ...{ volumeId, bucket, prefix, folder, state: "stopped", restarts: 0 },
-        ...(leftover === undefined ? {} : { leftover }),
-      });
+      const found = stoppedStatus(this.#paths(digest).folder);
+      if (found !== undefined) statuses.push(found);
     }
     return statuses.sort((a, b) => (a.volumeId < b.volumeId ? -1 : 1));
   }
@@ -198,6 +214,22 @@ export class Supervisor {
       }
     }
     await this.#listener?.close();
+  }
+}
+
+/** What the folder of a stopped volume says; undefined when it holds none. */
+function stoppedStatus(folder: string): VolumeStatus | undefined {
+  const common = { folder, state: "stopped", restarts: 0 } as const;
+  try {
+    const record = readVolumeRecord(folder);
+    if (record === undefined) return undefined;
+    const { volumeId, bucket, prefix } = record.spec;
+    const leftover = readLeftover(folder);
+    return { volumeId, bucket, prefix, ...common, ...(leftover === undefined ? {} : { leftover }) };
+  } catch (error) {
+    // One damaged folder must not hide the other volumes.
+    if (!(error instanceof ControlError)) throw error;
+    return { volumeId: "", bucket: "", prefix: "", ...common, lastError: error.message };
   }
 }
 

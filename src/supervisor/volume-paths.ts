@@ -6,6 +6,8 @@ export interface VolumePaths {
   readonly digest: string;
   /** On the disk: `volume.json`, `leftover.json` and the server's `state/`. */
   readonly folder: string;
+  /** Where the folder goes in one step before it is removed. */
+  readonly removed: string;
   /** On tmpfs: present while the volume is to be served; a reboot clears it. */
   readonly marker: string;
   readonly credentials: string;
@@ -21,6 +23,11 @@ export interface VolumePaths {
 /** The folders below the run directory, all of mode 0700. */
 export const runFolders = ["volumes", "credentials", "netns", "holders", "servers"] as const;
 
+/** What is being removed; whatever a supervisor finds there at its start is rubbish. */
+export function removedFolder(stateDir: string): string {
+  return join(stateDir, "removed");
+}
+
 /** The digest that names a volume's files: 32 hexadecimal digits, so that socket paths stay short. */
 export function volumeDigest(volumeId: string): string {
   return createHash("sha256").update(volumeId).digest("hex").slice(0, 32);
@@ -35,6 +42,7 @@ export function volumePaths(
   return {
     digest,
     folder: join(stateDir, "volumes", digest),
+    removed: join(removedFolder(stateDir), digest),
     marker: join(runDir, "volumes", digest),
     credentials: join(runDir, "credentials", `${digest}.json`),
     pin: join(runDir, "netns", digest),

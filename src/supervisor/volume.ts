@@ -17,6 +17,7 @@ import type { Launcher, ServerProgram } from "./launcher.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
+import { hasNothingPending, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
 import type { VolumePaths } from "./volume-paths.ts";
 
 /** What every volume of a supervisor works with. */
@@ -160,7 +161,10 @@ export class Volume {
     );
     try {
       const budget = AbortSignal.any([signal, limit.signal]);
-      await this.#server?.client.call("ready", {}, budget);
+      if (this.#server === undefined) {
+        throw new ControlError("supervisor", "The volume server died as soon as it was started");
+      }
+      await this.#server.client.call("ready", {}, budget);
     } finally {
       cancel();
     }
@@ -168,9 +172,15 @@ export class Volume {
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
   async #launch(): Promise<void> {
-    const { launcher, programOf } = this.#dependencies;
+    const { launcher } = this.#dependencies;
     await launcher.endServer(this.paths, graceMs);
     await launcher.makeListener(this.paths);
+    await this.#serve();
+  }
+
+  /** A server behind the listener, which is there. */
+  async #serve(): Promise<void> {
+    const { programOf } = this.#dependencies;
     this.#readOutput();
     const program = programOf(this.#spec, this.paths);
     const dependencies = { ...this.#dependencies, log: this.#log };
@@ -192,27 +202,29 @@ export class Volume {
       this.#server = undefined;
       if (!this.#wanted) return;
       this.#log.error("Volume server died", { pid: server.pid, ...end });
-      this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs);
+      const isGone = end.code !== undefined || end.signal !== undefined;
+      this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs, isGone);
     });
   }
 
-  #restartAfter(livedMs: number): void {
+  #restartAfter(livedMs: number, isGone: boolean): void {
     const delayMs = this.#delays.next(livedMs);
     this.#become("restarting");
     this.#cancelRestart = this.#dependencies.clock.schedule(delayMs, () => {
-      void this.#exclusive(() => this.#restart());
+      void this.#exclusive(() => this.#restart(isGone && delayMs === 0));
     });
   }
 
-  async #restart(): Promise<void> {
+  /** `isHasty`: the dead server's listener is taken for granted, for the mount waits; a second try looks at all. */
+  async #restart(isHasty: boolean): Promise<void> {
     if (!this.#wanted || this.#server !== undefined) return;
     try {
-      await this.#launch();
+      await (isHasty ? this.#serve() : this.#launch());
       this.#restarts += 1;
     } catch (error) {
       this.#lastError = error instanceof Error ? error.message : String(error);
       this.#log.error("Volume server cannot be restarted", { error });
-      this.#restartAfter(0);
+      this.#restartAfter(0, false);
     }
   }
 
@@ -224,10 +236,14 @@ export class Volume {
     await server?.ended;
   }
 
-  /** Takes over what an earlier supervisor left: the running server, or one started behind the same socket. */
-  adopt(): Promise<void> {
+  /**
+   * Takes over what an earlier supervisor left, after `earlier` has ended: the running server, or one started
+   * behind the same socket. Takes its turn at once.
+   */
+  adopt(earlier?: Promise<void>): Promise<void> {
     this.#become("starting");
     return this.#exclusive(async () => {
+      await earlier;
       this.#wanted = true;
       if (hasOutput(this.paths.output)) this.#readOutput();
       const dependencies = { ...this.#dependencies, log: this.#log };
@@ -239,7 +255,7 @@ export class Volume {
         await this.#end();
       }
       this.#become("restarting");
-      await this.#restart();
+      await this.#restart(false);
     });
   }
 
@@ -253,24 +269,17 @@ export class Volume {
   }
 
   async #stop(): Promise<Leftover | "unknown" | null> {
-    const { folder } = this.paths;
+    const { folder, marker } = this.paths;
     await this.#endAll();
-    // Without a record there was no volume, only what a crash left of one that never came to be.
-    if (!existsSync(folder)) this.#forget();
-    else {
-      const leftover = readLeftover(folder);
-      const isClean = leftover !== undefined && Object.values(leftover).every((n) => n === 0);
-      if (!isClean) {
-        this.#log.warn("Volume stopped with data that is only on this node", {
-          folder,
-          leftover: leftover ?? "unknown",
-        });
-        rmSync(this.paths.marker, { force: true });
-        this.#become("stopped");
-        return leftover ?? "unknown";
-      }
-      this.#forget();
+    // Without a folder there was no volume, only what a crash left of one that never came to be.
+    if (existsSync(folder) && !hasNothingPending(folder)) {
+      const leftover = readLeftover(folder) ?? "unknown";
+      this.#log.warn("Volume stopped with data that is only on this node", { folder, leftover });
+      rmSync(marker, { force: true });
+      this.#become("stopped");
+      return leftover;
     }
+    await removeVolumeFiles(this.paths);
     this.#become("stopped");
     return null;
   }
@@ -283,17 +292,7 @@ export class Volume {
     await this.#dependencies.launcher.removeListener(this.paths);
     this.#output?.close();
     this.#output = undefined;
-    const { holderSocket, holderLock, serverSocket, serverLock, output } = this.paths;
-    for (const path of [holderSocket, holderLock, serverSocket, serverLock, output]) {
-      rmSync(path, { force: true });
-    }
-  }
-
-  /** Removes all files of the volume; the marker last, so that a crash before it comes back to this. */
-  #forget(): void {
-    rmSync(this.paths.credentials, { force: true });
-    rmSync(this.paths.folder, { recursive: true, force: true });
-    rmSync(this.paths.marker, { force: true });
+    removeRunFiles(this.paths);
   }
 
   async #takeBack(isNew: boolean): Promise<void> {
@@ -301,7 +300,7 @@ export class Volume {
       if (isNew) {
         await this.#endAll();
         // Nobody has mounted it: nothing in it can be missed.
-        this.#forget();
+        await removeVolumeFiles(this.paths);
         this.#become("stopped");
       } else {
         await this.#stop();

@@ -66,6 +66,12 @@ export class FakeMounter implements Mounter {
     await Promise.resolve();
   }
 
+  async writeBack(target: string): Promise<void> {
+    this.#called("writeBack", target);
+    if (mountAt(this.table, target) === undefined) throw new MountError(`${target} is no mount`);
+    await Promise.resolve();
+  }
+
   async unmount(target: string): Promise<void> {
     this.#called("unmount", target);
     const at = this.table.findLastIndex((entry) => entry.mountPoint === target);

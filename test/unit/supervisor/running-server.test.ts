@@ -89,4 +89,14 @@ describe("a running server", () => {
     await server?.ended;
     assert.deepEqual(graces, [0]);
   });
+
+  it("that dies while it is asked for its status has nobody ended: its successor may hold the lock", async () => {
+    const server = await adopt();
+    answer = () => new Promise(() => {});
+    await askedTimes(asked + 1);
+    await listener.close();
+    await server?.ended;
+    await clock.advance(60_000);
+    assert.deepEqual(graces, []);
+  });
 });

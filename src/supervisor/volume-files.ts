@@ -1,0 +1,34 @@
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readLeftover } from "../control/volume-folder.ts";
+import type { VolumePaths } from "./volume-paths.ts";
+
+/**
+ * Whether nothing in the volume's folder is missing in S3: its server said so when it ended, or none has ever
+ * opened it. Caller: the server has ended.
+ */
+export function hasNothingPending(folder: string): boolean {
+  const leftover = readLeftover(folder);
+  if (leftover === undefined) return !existsSync(join(folder, "state"));
+  return Object.values(leftover).every((count) => count === 0);
+}
+
+/** Removes the paths that server and holder leave. Caller: both have ended. */
+export function removeRunFiles(paths: VolumePaths): void {
+  const { holderSocket, holderLock, serverSocket, serverLock, output } = paths;
+  for (const path of [holderSocket, holderLock, serverSocket, serverLock, output]) {
+    rmSync(path, { force: true });
+  }
+}
+
+/** Removes credentials, folder and marker of a volume; the marker last, so that a crash before it comes back to this. */
+export async function removeVolumeFiles(paths: VolumePaths): Promise<void> {
+  const { credentials, folder, removed, marker } = paths;
+  rmSync(credentials, { force: true });
+  await rm(removed, { recursive: true, force: true });
+  // In one step: a start after a crash must not find half of a state and take it for a whole one.
+  if (existsSync(folder)) renameSync(folder, removed);
+  rmSync(marker, { force: true });
+  await rm(removed, { recursive: true, force: true });
+}
