@@ -27,6 +27,8 @@ const maxDescriptors = 256;
 export class DataFiles {
   readonly #root: string;
   readonly #descriptors = new Descriptors(maxDescriptors);
+  /** The latest sync of each file that is being synced. */
+  readonly #syncs = new Map<string, Promise<void>>();
   /** Folders whose names this process has synced. */
   readonly #namedFolders = new Set<string>();
 
@@ -126,20 +128,33 @@ export class DataFiles {
 
   /** Resolves when what was written to the file before this call, and its names, are on the disk. */
   async sync(inode: InodeNumber, generation: number): Promise<void> {
-    const file = this.#descriptors.acquire(this.#path(inode, generation));
-    try {
-      await new Promise<void>((resolve, reject) => {
-        fdatasync(file.descriptor, (error) => (error === null ? resolve() : reject(error)));
-      });
-      if (!file.named) {
-        const folder = this.#folder(inode);
-        await syncDirectory(folder);
-        if (!this.#namedFolders.has(folder)) await syncDirectory(this.#root);
-        this.#namedFolders.add(folder);
-        file.named = true;
-      }
-    } finally {
+    const path = this.#path(inode, generation);
+    const file = this.#descriptors.acquire(path);
+    const previous = this.#syncs.get(path);
+    const done = this.#syncOpen(inode, file, previous).finally(() => {
       this.#descriptors.release(file);
+      if (this.#syncs.get(path) === done) this.#syncs.delete(path);
+    });
+    this.#syncs.set(path, done);
+    await done;
+  }
+
+  async #syncOpen(
+    inode: InodeNumber,
+    file: ReturnType<Descriptors["acquire"]>,
+    previous: Promise<void> | undefined,
+  ): Promise<void> {
+    // One after the other: the kernel reports a lost page to one of two at a time only.
+    await previous?.catch(() => {});
+    await new Promise<void>((resolve, reject) => {
+      fdatasync(file.descriptor, (error) => (error === null ? resolve() : reject(error)));
+    });
+    if (!file.named) {
+      const folder = this.#folder(inode);
+      await syncDirectory(folder);
+      if (!this.#namedFolders.has(folder)) await syncDirectory(this.#root);
+      this.#namedFolders.add(folder);
+      file.named = true;
     }
   }
 

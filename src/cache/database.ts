@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fdatasync, fstatSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { FsError } from "../vfs/error.ts";
 import { applicationId, formatVersion, schema } from "./schema.ts";
 
 /** Why the state folder of a volume cannot be used; the message names the folder. */
@@ -41,6 +42,7 @@ export class VolumeDatabase {
   /** 8 bytes that change when acknowledged, unsynced data may have been lost, and only then. */
   readonly writeVerifier: Uint8Array;
   #inTransaction = false;
+  /** The transaction under way has changed something: only then SQLite knows of it. */
   #changed = false;
   #walDescriptor: number | undefined;
   /** Counts transactions; the first stands for what a predecessor committed and may not have synced. */
@@ -48,6 +50,7 @@ export class VolumeDatabase {
   #synced = 0;
   #syncing: { readonly upTo: number; readonly done: Promise<void> } | undefined;
   #failure: CacheError | undefined;
+  #distrusted = false;
   #sinceCheckpoint = 0;
   #afterCommit: (() => void)[] = [];
   #afterRollback: (() => void)[] = [];
@@ -131,9 +134,15 @@ export class VolumeDatabase {
    * process treats the state as one that an earlier boot left, and gives out another write verifier.
    */
   distrust(): void {
+    this.#distrusted = true;
     this.transaction(() =>
       this.run("INSERT OR REPLACE INTO meta VALUES ('bootId', ?)", Buffer.of()),
     );
+  }
+
+  /** Whether {@link distrust} was called: from then on nothing is acknowledged or uploaded by this process. */
+  get isDistrusted(): boolean {
+    return this.#distrusted;
   }
 
   /** A number kept in `meta`, or `initial`. */
@@ -170,6 +179,8 @@ export class VolumeDatabase {
 
   /** Executes a change; returns the number of rows it touched. */
   run(sql: string, ...values: SQLInputValue[]): number {
+    // Most transactions only read. This is the one connection and all is synchronous: what they see does not change.
+    if (this.#inTransaction && !this.#changed) this.#prepare("BEGIN IMMEDIATE").run();
     this.#changed = true;
     return Number(this.#prepare(sql).run(...values).changes);
   }
@@ -182,6 +193,7 @@ export class VolumeDatabase {
   /**
    * Runs the synchronous `run` in one transaction; inside another one it becomes part of that. When `run`
    * throws, the outermost transaction is rolled back and the error passed on.
+   * @throws {FsError} NOSPC when the disk is full; the next transaction may find some room.
    */
   transaction<T>(run: () => T): T {
     if (this.#inTransaction) return run();
@@ -191,13 +203,12 @@ export class VolumeDatabase {
   }
 
   #outermost<T>(run: () => T): T {
-    this.#prepare("BEGIN IMMEDIATE").run();
     this.#inTransaction = true;
     this.#changed = false;
     try {
       const result = run();
-      this.#prepare("COMMIT").run();
       if (this.#changed) {
+        this.#prepare("COMMIT").run();
         this.#committed += 1;
         this.#sinceCheckpoint += 1;
       }
@@ -210,6 +221,7 @@ export class VolumeDatabase {
       if (isFull(error)) {
         this.onFull();
         this.#makeRoom();
+        throw new FsError("NOSPC", `No room on the disk for ${this.#path}`, { cause: error });
       }
       throw error;
     } finally {
@@ -244,11 +256,12 @@ export class VolumeDatabase {
   }
 
   /**
-   * Resolves when every transaction committed before this call is on the disk. Callers share an fdatasync that
-   * started after their transaction. @throws {CacheError} syncFailed, from the first failure on for ever.
+   * Resolves when every transaction committed before this call is on the disk, or only those up to a value that
+   * {@link commits} had. Callers share an fdatasync that started after their transaction.
+   * @throws {CacheError} syncFailed, from the first failure on for ever.
    */
-  async sync(): Promise<void> {
-    const wanted = this.#committed;
+  async sync(upTo = this.#committed): Promise<void> {
+    const wanted = Math.min(upTo, this.#committed);
     while (this.#synced < wanted) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#syncing === undefined) {

@@ -193,18 +193,26 @@ export class ExtentMap {
     this.#db.run("DELETE FROM frozen WHERE inode = ?", inode);
   }
 
-  /** After an export: what is dirty in a generation up to `generation` equals the new base object. */
-  markExported(inode: InodeNumber, generation: number): void {
+  /**
+   * After an export: what is dirty in a generation up to `generation` equals the new base object, of which
+   * `baseSize` bytes count.
+   */
+  markExported(inode: InodeNumber, generation: number, baseSize: number): void {
     this.#db.run(
       "UPDATE extent SET kind = 1 WHERE inode = ? AND kind = 2 AND gen <= ?",
       inode,
       generation,
     );
     this.#db.run(
-      "DELETE FROM shadow WHERE inode = ? AND (kind = 0 OR gen <= ?)",
+      "DELETE FROM shadow WHERE inode = ? AND kind <> 0 AND gen <= ?",
       inode,
       generation,
     );
+    // Zeros beyond it came after the frozen moment.
+    for (const hole of this.#table.overlapping("shadow", inode, 0, baseSize)) {
+      if (hole.kind !== "hole") continue;
+      this.#table.cut("shadow", inode, hole.start, Math.min(hole.end, baseSize));
+    }
   }
 
   /** Forgets the clean extents of a file (in one cache file of it): eviction, or a base object that has been replaced. */

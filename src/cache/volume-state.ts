@@ -147,6 +147,19 @@ export class VolumeState {
     }
   }
 
+  /**
+   * Syncs a cache file, see {@link DataFiles.sync}. One that was given up and removed meanwhile has nothing
+   * to be synced.
+   */
+  async syncFile(inode: InodeNumber, generation: number): Promise<void> {
+    try {
+      await this.files.sync(inode, generation);
+    } catch (error) {
+      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      if (!isMissing || this.#usedFiles(inode).has(generation)) throw error;
+    }
+  }
+
   #usedFiles(inode: InodeNumber): Set<number> {
     const used = this.extents.usedGenerations(inode);
     const row = this.inodes.get(inode);

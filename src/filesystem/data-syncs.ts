@@ -10,7 +10,7 @@ interface FileSync {
 
 /**
  * Group commit of cache files: callers share an fdatasync that starts after their call. After one failure
- * nothing is acknowledged by this process any more: the kernel reports a lost page once.
+ * nothing is acknowledged by this process any more, whoever had asked for it: the kernel reports a lost page once.
  */
 export class DataSyncs {
   readonly #state: VolumeState;
@@ -26,6 +26,9 @@ export class DataSyncs {
   /** @throws {FsError} IO once a sync has failed. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#state.db.isDistrusted) {
+      throw new FsError("IO", "A sync of a cache file has failed: data may be lost");
+    }
   }
 
   /** Resolves when all that was written to these cache files before this call is on the disk. @throws {FsError} IO. */
@@ -54,7 +57,7 @@ export class DataSyncs {
   async #run(inode: InodeNumber, generation: number): Promise<void> {
     const name = `${inode}.${generation}`;
     try {
-      if (this.#failure === undefined) await this.#state.files.sync(inode, generation);
+      if (this.#failure === undefined) await this.#state.syncFile(inode, generation);
     } catch (error) {
       this.#fail(inode, generation, error);
     }

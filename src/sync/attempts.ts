@@ -4,6 +4,7 @@ import type { ETag } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { detailOf } from "./attempt-detail.ts";
 import { judge, type Verdict } from "./conflict.ts";
+import { adoptOwn } from "./own-objects.ts";
 import type { SeenObject } from "./remote-change.ts";
 import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -63,8 +64,8 @@ export class Attempts {
         row.exact = true;
         if (row.type !== "directory") row.checkedMs = nowMs;
         if (row.type === "file") {
-          state.extents.markExported(inode, detail.generation);
           row.baseSizeBytes = Math.min(attempt.sizeBytes, row.frozenMinSizeBytes);
+          state.extents.markExported(inode, detail.generation, row.baseSizeBytes);
         }
         this.#cleanse(row, attempt);
         state.inodes.put(row);
@@ -76,7 +77,10 @@ export class Attempts {
       const { source } = attempt;
       if (source !== undefined && source.key !== key) {
         const sinceMs = nowMs - context.options.writeBackDelayMs; // it has waited as long as the file did
-        state.journal.bury({ key: source.key, etag: source.etag, versionId: undefined, sinceMs });
+        // One that is there already is of a newer object, of another file.
+        if (state.journal.tombstone(source.key) === undefined) {
+          state.journal.bury({ key: source.key, etag: source.etag, versionId: undefined, sinceMs });
+        }
         context.touched.touch(source.key);
       }
       state.journal.remove(attempt.id);
@@ -132,7 +136,7 @@ export class Attempts {
       attempt: { mark: detailOf(attempt).mark, expected: attempt.expected },
       marks,
     });
-    const verdict = judged === "foreign" && isBuried ? "notDone" : judged;
+    let verdict = judged === "foreign" && isBuried ? "notDone" : judged;
     if (verdict === "stored" && seen !== undefined) {
       this.succeeded(attempt, seen.info);
       return { verdict, seen };
@@ -142,10 +146,10 @@ export class Attempts {
       if (verdict !== "ours" || seen === undefined) return;
       // An earlier request of ours arrived late: what it made is ours to replace or to delete.
       const row = state.inodes.get(attempt.inode);
-      const { etag, versionId, sizeBytes, lastModifiedMs } = seen.info;
+      const { etag, versionId } = seen.info;
       if (row !== undefined && row.links > 0 && row.remote?.key === attempt.key) {
-        row.remote = { key: attempt.key, etag, versionId, sizeBytes, lastModifiedMs };
-        state.inodes.put(row);
+        // Made out of another base, or of another file: its bytes are not what this one lacks.
+        if (!adoptOwn(context, row, seen)) verdict = "foreign";
       } else {
         state.journal.bury({ key: attempt.key, etag, versionId, sinceMs: context.nowMs() });
       }

@@ -4,18 +4,26 @@ import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Fetcher } from "./fetcher.ts";
+import { adoptOwn } from "./own-objects.ts";
+import type { SeenObject } from "./remote-change.ts";
+import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
+
+/** Rounds until a detachment goes on although S3's answers contradict each other, or writes do not stop. */
+const maxRounds = 8;
 
 /** Makes files independent of their base objects before those are overwritten or deleted. */
 export class Bases {
   readonly #context: SyncContext;
   readonly #fetcher: Fetcher;
+  readonly #revalidator: Revalidator;
   /** Which export waits for which other one. */
   readonly #waits = new Set<{ readonly by: InodeNumber; readonly other: InodeNumber }>();
 
-  constructor(context: SyncContext, fetcher: Fetcher) {
+  constructor(context: SyncContext, fetcher: Fetcher, revalidator: Revalidator) {
     this.#context = context;
     this.#fetcher = fetcher;
+    this.#revalidator = revalidator;
   }
 
   /**
@@ -62,20 +70,33 @@ export class Bases {
     return reached.has(by);
   }
 
-  /** Syncs what the cache holds of a file, so that it can be trusted after a power cut. */
+  /**
+   * Syncs what the cache holds of a file, so that it can be trusted after a power cut. @throws {FsError} IO for ever
+   * once any sync of the volume's cache has failed: what then looks synced may not be.
+   */
   async secure(inode: InodeNumber, generations?: readonly number[], upTo?: number): Promise<void> {
     const { state } = this.#context;
     const wanted = generations ?? state.extents.unsyncedGenerations(inode);
     const epoch = upTo ?? state.extents.endEpoch();
+    this.#requireTrust(inode);
     if (wanted.length === 0) return;
     try {
-      for (const generation of wanted) await state.files.sync(inode, generation);
+      for (const generation of wanted) await state.syncFile(inode, generation);
     } catch (error) {
-      // Bytes believed to be on their way to the disk may be lost, unless the whole file is gone on purpose.
-      if (state.inodes.get(inode) !== undefined) state.db.distrust();
+      // Bytes believed to be on their way to the disk may be lost.
+      state.db.distrust();
       throw error;
     }
+    this.#requireTrust(inode);
     this.#context.transaction(() => state.extents.markSynced(inode, epoch, wanted));
+  }
+
+  #requireTrust(inode: InodeNumber): void {
+    if (!this.#context.state.db.isDistrusted) return;
+    throw new FsError(
+      "IO",
+      `Inode ${inode} is not exported: a sync of the cache has failed, its data may be lost`,
+    );
   }
 
   /**
@@ -89,7 +110,7 @@ export class Bases {
     options: { readonly bury: boolean },
   ): Promise<void> {
     const { state } = this.#context;
-    for (;;) {
+    for (let round = 0; ; round++) {
       const row = state.inodes.get(inode);
       if (row?.remote?.key !== key) return;
       let isLost = false;
@@ -98,6 +119,11 @@ export class Bases {
           await this.#fetcher.fetchWhole(inode, { keep: true });
         } catch (error) {
           if (!(error instanceof FsError) || error.code !== "STALE") throw error;
+          const seen = await this.#revalidator.look(key);
+          if (!this.#isLost(row, seen)) {
+            if (round >= maxRounds) throw error;
+            continue;
+          }
           isLost = true;
           this.#context.log.error("Bytes of a file are lost: its object at S3 has changed", {
             inode,
@@ -106,15 +132,37 @@ export class Bases {
         }
         await this.secure(inode);
       }
-      const isDone = this.#context.transaction(() => this.#cutOff(inode, key, isLost, options));
+      const isFinal = round >= maxRounds;
+      const isDone = this.#context.transaction(() =>
+        this.#cutOff(inode, key, { isLost, isFinal }, options),
+      );
       if (isDone) return;
     }
+  }
+
+  /**
+   * Whether bytes of the version in `asked` are gone for good, by what S3 has under its key now. A late request of
+   * our own has them as well, and a file that was not edited simply shows what S3 has.
+   */
+  #isLost(asked: InodeRow, seen: SeenObject | undefined): boolean {
+    const context = this.#context;
+    return context.transaction(() => {
+      const row = context.state.inodes.get(asked.id);
+      const { remote } = asked;
+      if (row?.remote === undefined || remote === undefined) return false;
+      if (row.remote.key !== remote.key || row.remote.etag !== remote.etag) return false;
+      if (seen?.info.etag === remote.etag) return false;
+      if (seen !== undefined && adoptOwn(context, row, seen)) return false;
+      const isEdited = (row.dirty & (dirtyBits.data | dirtyBits.metadata)) !== 0;
+      if (isEdited || row.links === 0 || context.hasLiveAttempt(row.id)) return true;
+      return this.#revalidator.apply(row.id, remote, seen) === "lost";
+    });
   }
 
   #cutOff(
     inode: InodeNumber,
     key: ObjectKey,
-    isLost: boolean,
+    { isLost, isFinal }: { readonly isLost: boolean; readonly isFinal: boolean },
     options: { readonly bury: boolean },
   ): boolean {
     const { state } = this.#context;
@@ -122,10 +170,9 @@ export class Bases {
     if (row?.remote === undefined || row.remote.key !== key) return true;
     if (row.type === "file") {
       const hasGaps = this.#context.absentRanges(row).length > 0;
-      if (!isLost && (hasGaps || state.extents.unsyncedGenerations(inode).length > 0)) {
-        // Something was written meanwhile; only bytes of the base matter.
-        if (hasGaps || this.#hasUnsyncedClean(inode)) return false;
-      }
+      if (!isLost && (hasGaps || this.#hasUnsyncedClean(inode))) return false;
+      // What was written meanwhile may have taken the place of bytes of the base; a busy writer is not waited for.
+      if (!isFinal && state.extents.unsyncedGenerations(inode).length > 0) return false;
       state.extents.keepClean(inode);
       if (!hasGaps) row.baseSizeBytes = 0;
       row.fetchGeneration = row.nextGeneration;

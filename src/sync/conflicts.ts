@@ -1,4 +1,5 @@
-import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
+import { buryObject } from "../cache/dirty.ts";
+import { dirtyBits, type InodeRow, type RemoteObject } from "../cache/inodes.ts";
 import { lostAndFound } from "../cache/lost-and-found.ts";
 import { addName } from "../cache/names.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
@@ -8,6 +9,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import { resolveConflict } from "./conflict.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
+import { adoptOwn, keepDeleted } from "./own-objects.ts";
 import {
   addObject,
   applyAttributes,
@@ -81,6 +83,7 @@ export class Conflicts {
         this.#adopt(inode, key, seen);
         return;
       case "remove":
+        if (context.transaction(() => keepDeleted(context, row))) return;
         this.#leave(inode, undefined, "remove");
         return;
       case "giveWay":
@@ -100,11 +103,16 @@ export class Conflicts {
     const context = this.#context;
     const { state } = context;
     await this.#attempts.settleAll(inode);
-    const row = state.inodes.get(inode);
-    if (row?.remote === undefined) return;
-    const { remote } = row;
+    const { remote } = state.inodes.get(inode) ?? {};
+    if (remote === undefined) return;
     const seen = await this.#revalidator.look(remote.key);
-    if (seen !== undefined && isSameVersion(remote, seen.info)) return;
+    const row = state.inodes.get(inode);
+    if (row?.remote?.key !== remote.key || row.remote.etag !== remote.etag) return;
+    if (seen !== undefined) {
+      if (isSameVersion(remote, seen.info)) return;
+      // A request of ours that arrived late: what was not edited is the same in it.
+      if (context.transaction(() => adoptOwn(context, row, seen))) return;
+    }
     const key = context.keyOf(row);
     if (key === remote.key) {
       await this.resolve(inode, key, seen);
@@ -129,6 +137,9 @@ export class Conflicts {
       if (row === undefined) return;
       row.dirty = 0;
       state.journal.unbury(key);
+      if (row.remote !== undefined && row.remote.key !== key) {
+        buryObject(state, row, context.nowMs());
+      }
       if (row.type === "directory" || row.remote === undefined) {
         row.remote = remoteObject(key, seen.info);
         const { checkedMs } = row;
@@ -199,6 +210,16 @@ export class Conflicts {
     context.touched.touch(key);
   }
 
+  #buryOld(remote: RemoteObject | undefined): void {
+    if (remote === undefined) return;
+    const { state } = this.#context;
+    const { key, etag, versionId } = remote;
+    if (state.journal.tombstone(key) !== undefined) return;
+    if (state.inodes.byRemoteKey(key).some(({ links }) => links > 0)) return;
+    state.journal.bury({ key, etag, versionId, sinceMs: this.#context.nowMs() });
+    this.#context.changed();
+  }
+
   /** The local version goes to lost+found, with its inode and all who hold it; the path shows S3's object. */
   async #toLostAndFound(
     inode: InodeNumber,
@@ -212,11 +233,16 @@ export class Conflicts {
     if (remote !== undefined) await this.#bases.detach(inode, remote.key, { bury: false });
     else await this.#bases.secure(inode);
     context.transaction(() => {
+      const row = state.inodes.get(inode);
+      if (row === undefined || context.keyOf(row) !== key) {
+        // Renamed meanwhile: it has nothing to do with the conflict any more, and its old object is to go.
+        this.#buryOld(remote);
+        return;
+      }
       const directory = lostAndFound(state, options.volumeId, context.now());
       const parent = parentOf(context, inode);
-      const row = state.inodes.get(inode);
       const found = state.inodes.get(directory);
-      if (parent === undefined || row === undefined || found === undefined) return;
+      if (parent === undefined || found === undefined) return;
       state.entries.remove(parent.directory.id, parent.name);
       changeDirectory(context, parent.directory);
       if (seen !== undefined) this.#place(parent.directory, parent.name, { key, seen });

@@ -163,6 +163,7 @@ export class Exporter {
       const row = state.inodes.get(inode);
       if (row === undefined || row.dirty === 0 || context.keyOf(row) !== key) return undefined;
       if (state.inodes.byRemoteKey(key).some(({ id }) => id !== inode)) return undefined;
+      if (row.type === "file" && row.remote === undefined) this.#requireBytes(row);
       const generation = row.nextGeneration - 1;
       let generations: number[] = [];
       if (row.type === "file") {
@@ -181,6 +182,16 @@ export class Exporter {
     const run = () => context.transaction(freeze);
     const row = state.inodes.get(inode);
     return row?.type === "file" ? await context.writes.whenQuiet(inode, run) : run();
+  }
+
+  /** @throws {FsError} IO when bytes are known nowhere any more: nothing is made up in their place. */
+  #requireBytes(row: InodeRow): void {
+    const [lost] = this.#context.absentRanges(row);
+    if (lost === undefined) return;
+    throw new FsError(
+      "IO",
+      `Bytes ${lost.start} to ${lost.end} of inode ${row.id} are lost: write them, or cut them off`,
+    );
   }
 
   #content(row: InodeRow, key: ObjectKey, generation: number): FrozenContent {

@@ -1,5 +1,4 @@
-import { markDirty } from "../cache/dirty.ts";
-import { dirtyBits, type InodeRow, type RemoteObject } from "../cache/inodes.ts";
+import type { InodeRow, RemoteObject } from "../cache/inodes.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { FsError } from "../vfs/error.ts";
 import { toFsError } from "./fs-error.ts";
@@ -16,6 +15,8 @@ const fetchMemoryBytes = 64 * 1024 * 1024;
 interface Piece {
   readonly start: number;
   readonly end: number;
+  /** The version that is read. */
+  readonly remote: RemoteObject;
   /** False when the object is not the version any more that was asked for. */
   readonly done: Promise<boolean>;
 }
@@ -55,8 +56,7 @@ export class Fetcher {
     const wanted = [...(this.#pieces.get(inode) ?? [])].filter(
       (piece) => piece.start < end && piece.end > start,
     );
-    const results = await Promise.all(wanted.map(({ done }) => done));
-    if (!results.every((isSame) => isSame)) await this.#mismatch(inode, remote);
+    if (!(await this.#allRead(wanted, remote))) await this.#mismatch(inode, remote);
   }
 
   /**
@@ -72,12 +72,27 @@ export class Fetcher {
       const ranges = this.#context.absentRanges(row);
       for (const { start, end } of ranges) this.#request(row, row.remote, start, end, options.keep);
       const pieces = [...(this.#pieces.get(inode) ?? [])];
-      const results = await Promise.all(pieces.map(({ done }) => done));
-      if (!results.every((isSame) => isSame)) {
+      if (!(await this.#allRead(pieces, row.remote))) {
         throw new FsError("STALE", `The object ${row.remote.key} of inode ${inode} has changed`);
       }
     }
     throw new FsError("DELAY", `Inode ${inode} cannot be fetched whole: it keeps changing`);
+  }
+
+  /**
+   * Waits for pieces; false when `remote` is not the object any more. What becomes of pieces of another version
+   * does not matter: what they were to bring is asked for again.
+   */
+  async #allRead(pieces: readonly Piece[], remote: RemoteObject): Promise<boolean> {
+    const results = await Promise.all(
+      pieces.map(async (piece) => {
+        const isOther = piece.remote.key !== remote.key || piece.remote.etag !== remote.etag;
+        if (!isOther) return piece.done;
+        await piece.done.catch(() => false); // logged where it was started
+        return true;
+      }),
+    );
+    return results.every((isRead) => isRead);
   }
 
   /** See `Synchroniser.readThrough`. A changed object is DELAY: the read is to be made again. */
@@ -150,7 +165,7 @@ export class Fetcher {
           if (pieces.size === 0 && this.#pieces.get(row.id) === pieces) this.#pieces.delete(row.id);
         }),
       );
-      const piece: Piece = { start: pieceStart, end: pieceEnd, done };
+      const piece: Piece = { start: pieceStart, end: pieceEnd, remote, done };
       done.catch((error: unknown) => {
         // Nobody may be waiting for what was read ahead.
         this.#context.log.debug("Cannot fetch", { inode: row.id, key: remote.key, error });
@@ -217,11 +232,8 @@ export class Fetcher {
       }
       const end = Math.min(start + data.length, row.baseSizeBytes);
       if (start < end) state.extents.addClean(id, start, end, fetchGeneration);
-      if (!asDirty) return;
-      state.extents.keepClean(id);
-      if ((row.dirty & dirtyBits.data) !== 0) return;
-      markDirty(row, dirtyBits.data, this.#context.nowMs());
-      state.inodes.put(row);
+      // Only the extents: nobody has edited the file, and nothing is cut off yet.
+      if (asDirty) state.extents.keepClean(id);
     });
   }
 

@@ -42,7 +42,10 @@ export class Importer {
   /** Keys that no path can express, as of the latest listing of each directory. */
   get hiddenKeys(): number {
     let sum = 0;
-    for (const count of this.#hidden.values()) sum += count;
+    for (const [directory, count] of this.#hidden) {
+      if (this.#context.state.inodes.get(directory) === undefined) this.#hidden.delete(directory);
+      else sum += count;
+    }
     return sum;
   }
 
@@ -54,11 +57,22 @@ export class Importer {
     const age = this.#context.nowMs() - Math.max(row.checkedMs, this.#failedMs.get(directory) ?? 0);
     if (age > this.#context.freshMs && !this.#running.has(directory)) {
       this.#start(directory).catch((error: unknown) => {
-        this.#failedMs.set(directory, this.#context.nowMs());
+        this.#failed(directory);
         this.#context.log.debug("Cannot list a directory again", { inode: directory, error });
       });
     }
     return undefined;
+  }
+
+  #failed(directory: InodeNumber): void {
+    const nowMs = this.#context.nowMs();
+    this.#failedMs.delete(directory);
+    this.#failedMs.set(directory, nowMs);
+    // In the order of failing: what has grown old is forgotten.
+    for (const [oldest, atMs] of this.#failedMs) {
+      if (nowMs - atMs <= this.#context.freshMs) break;
+      this.#failedMs.delete(oldest);
+    }
   }
 
   /** Lists a directory now; joins a listing that is under way. */
@@ -110,7 +124,7 @@ export class Importer {
       if (!isThere) return; // removed or renamed meanwhile: what it is now is asked for anew
       token = page.nextToken;
     } while (token !== undefined);
-    await this.#judgeSuspects(directory, findings);
+    await this.#judgeSuspects(directory, prefix, findings);
     let after = 0;
     for (;;) {
       const entries = state.entries.page(directory, after, 500);
@@ -217,17 +231,24 @@ export class Importer {
   }
 
   /** Objects under keys that a request of ours was sent to: those that such a request made are removed again. */
-  async #judgeSuspects(directory: InodeNumber, findings: ListingFindings): Promise<void> {
+  async #judgeSuspects(
+    directory: InodeNumber,
+    prefix: string,
+    findings: ListingFindings,
+  ): Promise<void> {
     const context = this.#context;
     const { state, store } = context;
-    for (const { name, object } of findings.suspects) {
-      const sequence = context.touched.sequence;
+    for (const { name, object, sequence } of findings.suspects) {
       const head = await store.head(object.key, { signal: context.signal });
       if (head.kind === "notFound") continue;
       context.transaction(() => {
-        const row = state.inodes.get(directory);
+        const row = this.#directory(directory, prefix);
         if (row === undefined || context.touched.isAfter(object.key, sequence)) return;
         if (state.entries.get(directory, name) !== undefined) return;
+        // A file, a deletion or a request of ours has to do with it now: the next listing tells more.
+        if (state.inodes.byRemoteKey(object.key).length > 0) return;
+        if (state.journal.tombstone(object.key) !== undefined) return;
+        if (state.journal.ofKey(object.key).some((attempt) => attempt.state === "sent")) return;
         const mark = head.metadata[markHeader];
         const isOurs = state.journal
           .ofKey(object.key)

@@ -4,6 +4,7 @@ import { isLocalName, rootInode } from "../cache/volume-state.ts";
 import type { ListedObject, ObjectKey } from "../s3/object-store.ts";
 import type { FileName } from "../vfs/name.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
+import { keepDeleted } from "./own-objects.ts";
 import { addDirectory, addObject, adoptVersion, removeName, removeTree } from "./remote-change.ts";
 import type { SyncContext } from "./sync-context.ts";
 
@@ -12,7 +13,12 @@ export interface ListingFindings {
   /** Keys that no path can express. */
   hidden: number;
   /** Objects that may be a request of ours that was given up: their marks have to be looked at. */
-  readonly suspects: { readonly name: FileName; readonly object: ListedObject }[];
+  readonly suspects: {
+    readonly name: FileName;
+    readonly object: ListedObject;
+    /** The moment before the page was asked for. */
+    readonly sequence: number;
+  }[];
 }
 
 /**
@@ -38,7 +44,7 @@ export function applyObject(
     return; // else made or moved here: its export will meet the object
   }
   if (isUnderWay(context, key)) {
-    meetUnderWay(context, directory, name, object, findings);
+    meetUnderWay(context, directory, name, { object, sequence }, findings);
     return;
   }
   addObject(context, directory, name, key, object);
@@ -59,7 +65,7 @@ function meetUnderWay(
   context: SyncContext,
   directory: InodeRow,
   name: FileName,
-  object: ListedObject,
+  { object, sequence }: { readonly object: ListedObject; readonly sequence: number },
   findings: ListingFindings,
 ): void {
   const { state } = context;
@@ -79,7 +85,7 @@ function meetUnderWay(
     return;
   }
   if (state.journal.ofKey(key).some(({ kind }) => kind !== "delete")) {
-    findings.suspects.push({ name, object });
+    findings.suspects.push({ name, object, sequence });
     return;
   }
   // A tombstone of another version: this is somebody's new object.
@@ -168,7 +174,9 @@ export function removeUnlisted(
   const key = `${prefix}${entry.name}${row.type === "directory" ? "/" : ""}` as ObjectKey;
   if (context.touched.isAfter(key, sequence)) return;
   if (row.type !== "directory") {
-    if (row.remote?.key === key) removeName(context, directory, entry.name);
+    if (row.remote?.key === key && !keepDeleted(context, row)) {
+      removeName(context, directory, entry.name);
+    }
     return;
   }
   const isOurs = (child: InodeRow | undefined): boolean =>

@@ -43,9 +43,16 @@ export class Problems {
     return this.#pause.untilMs;
   }
 
-  /** Until when this one waits. */
-  notBeforeMs(subject: InodeNumber | string): number {
-    return this.#entries.get(subject)?.notBeforeMs ?? 0;
+  /** The files that wait for their next try, and when the first of them is due. */
+  waiting(nowMs: number): { readonly inodes: InodeNumber[]; readonly untilMs: number | undefined } {
+    const inodes: InodeNumber[] = [];
+    let untilMs: number | undefined;
+    for (const [subject, { notBeforeMs }] of this.#entries) {
+      if (typeof subject !== "number" || notBeforeMs <= nowMs) continue;
+      inodes.push(subject);
+      untilMs = Math.min(untilMs ?? notBeforeMs, notBeforeMs);
+    }
+    return { inodes, untilMs };
   }
 
   failed(subject: InodeNumber | string, key: string | undefined, error: unknown): void {

@@ -1,8 +1,10 @@
+import { markDirty } from "../cache/dirty.ts";
 import { dirtyBits, type InodeRow, type RemoteObject } from "../cache/inodes.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { toFsError } from "./fs-error.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
+import { adoptOwn, keepDeleted } from "./own-objects.ts";
 import { decodePosix } from "./posix-metadata.ts";
 import {
   addObject,
@@ -148,13 +150,24 @@ export class Revalidator {
       try {
         const result = await this.revalidate(inode);
         if (result === "same" || result === "changed") this.#askedMs.delete(inode);
-        else this.#askedMs.set(inode, context.nowMs());
+        else this.#asked(inode);
       } catch (error) {
         // The cache answers while S3 does not; what is not cached will fail by itself.
-        this.#askedMs.set(inode, context.nowMs());
+        this.#asked(inode);
         context.log.debug("Cannot revalidate a file", { inode, key: row.remote?.key, error });
       }
     });
+  }
+
+  #asked(inode: InodeNumber): void {
+    const nowMs = this.#context.nowMs();
+    this.#askedMs.delete(inode);
+    this.#askedMs.set(inode, nowMs);
+    // In the order of asking: what has grown old is forgotten.
+    for (const [oldest, atMs] of this.#askedMs) {
+      if (nowMs - atMs <= this.#context.freshMs) break;
+      this.#askedMs.delete(oldest);
+    }
   }
 
   /** Asks S3 whether a file's object is still the version that is known. */
@@ -176,12 +189,14 @@ export class Revalidator {
         (row.dirty & (dirtyBits.data | dirtyBits.metadata)) !== 0 || context.hasLiveAttempt(inode);
       const isSame = seen !== undefined && isSameVersion(remote, seen.info);
       if (!isSame && (hasEdits || row.links === 0)) {
+        if (seen !== undefined && adoptOwn(context, row, seen)) return "changed";
         if (row.links === 0) row.remote = undefined; // held only: its base is gone for good
         row.exact = true;
         context.state.inodes.put(row);
         return row.links === 0 ? "gone" : "lost";
       }
       if (seen === undefined) {
+        if (keepDeleted(context, row)) return "changed";
         this.#replace(row, undefined);
         return "gone";
       }
@@ -215,6 +230,11 @@ export class Revalidator {
       const made = context.state.inodes.get(inode);
       if (made !== undefined) {
         applyAttributes(context, made, by.seen, { ownership: false, times: false });
+        // Under the name that the old one was renamed to, the object is still to be moved there.
+        if (context.keyOf(made) !== by.key) {
+          markDirty(made, dirtyBits.name, context.nowMs());
+          context.changed();
+        }
         context.state.inodes.put(made);
       }
     }

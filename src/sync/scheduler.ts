@@ -106,27 +106,30 @@ export class Scheduler {
     }
     const isHurried = nowMs < this.#hurryUntilMs;
     const { writeBackDelayMs, writeBackMaxDelayMs } = this.#context.options;
+    const refused = this.#problems.waiting(nowMs);
     const rows = this.#context.state.db.all(
       "SELECT id, min(dirty_last_ms + ?, dirty_since_ms + ?) AS due FROM inode " +
-        "WHERE dirty > 0 AND dirty < 8 ORDER BY due LIMIT ?",
+        "WHERE dirty > 0 AND dirty < 8 AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?",
       isHurried ? 0 : writeBackDelayMs,
       isHurried ? 0 : writeBackMaxDelayMs,
+      // However many S3 refuses, they do not keep others from their turn.
+      JSON.stringify([...refused.inodes, ...this.#active]),
       batch,
     );
+    if (refused.untilMs !== undefined) this.#wakeAt(refused.untilMs);
     for (const row of rows) {
       const inode = row["id"] as InodeNumber;
-      if (this.#active.has(inode)) continue;
-      const dueMs = Math.max(row["due"] as number, this.#problems.notBeforeMs(inode));
+      const dueMs = row["due"] as number;
       if (dueMs > nowMs) {
         this.#wakeAt(dueMs);
-        continue;
+        break;
       }
       this.#active.add(inode);
       this.#queue.push(inode);
     }
     this.#pump();
     // Data first: what a deletion has to do with may be among the exports.
-    if (this.#queue.length === 0) this.#startDeletions();
+    if (this.#queue.length === 0 || this.#isDeletionOverdue(nowMs)) this.#startDeletions();
   }
 
   #pump(): void {
@@ -169,6 +172,12 @@ export class Scheduler {
       }
       throw error;
     }
+  }
+
+  /** Whether a deletion has waited so long that a steady stream of exports must not hold it up any more. */
+  #isDeletionOverdue(nowMs: number): boolean {
+    const beforeMs = nowMs - this.#delayMs() - this.#context.options.writeBackMaxDelayMs;
+    return this.#context.state.journal.tombstones(beforeMs, 1).length > 0;
   }
 
   #startDeletions(): void {

@@ -87,6 +87,14 @@ export class SyncContext {
     return this.state.db.transaction(run);
   }
 
+  /** Says, in a transaction, that something of it is to be exported. */
+  changed(): void {
+    this.state.db.afterCommit(() => this.onChanged());
+  }
+
+  /** Called for {@link changed}. */
+  onChanged: () => void = () => {};
+
   /** See `Synchroniser.whenUnlinked`. */
   whenUnlinked(drop: (inode: InodeNumber) => void): void {
     this.#drop = drop;

@@ -6,11 +6,11 @@ import { Exporter } from "./exporter.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Importer } from "./importer.ts";
 import type { FlushResult, SyncDependencies, SyncOptions, SyncStatus } from "./options.ts";
+import { Prefetcher } from "./prefetcher.ts";
 import { Problems } from "./problems.ts";
 import { recoverJournal } from "./recovery.ts";
 import { Revalidator } from "./revalidator.ts";
 import { Scheduler } from "./scheduler.ts";
-import { Semaphore } from "./semaphore.ts";
 import { SyncContext } from "./sync-context.ts";
 import type { Synchroniser } from "./synchroniser.ts";
 import { Tombstones } from "./tombstones.ts";
@@ -28,7 +28,7 @@ export class SyncEngine implements Synchroniser {
   readonly #conflicts: Conflicts;
   readonly #problems: Problems;
   readonly #scheduler: Scheduler;
-  readonly #prefetches = new Semaphore(8);
+  readonly #prefetcher: Prefetcher;
 
   constructor(options: SyncOptions, deps: SyncDependencies) {
     const context = new SyncContext(options, deps);
@@ -36,7 +36,7 @@ export class SyncEngine implements Synchroniser {
     const revalidator = new Revalidator(context);
     const attempts = new Attempts(context, revalidator);
     const fetcher = new Fetcher(context, revalidator, (inode) => this.#baseGone(inode));
-    const bases = new Bases(context, fetcher);
+    const bases = new Bases(context, fetcher, revalidator);
     const conflicts = new Conflicts(context, { revalidator, attempts, bases });
     const uploader = new Uploader(context);
     const exporter = new Exporter(context, { attempts, bases, conflicts, revalidator, uploader });
@@ -51,8 +51,10 @@ export class SyncEngine implements Synchroniser {
     this.#conflicts = conflicts;
     this.#problems = problems;
     this.#scheduler = new Scheduler(context, { exporter, tombstones, attempts, problems });
+    context.onChanged = () => this.#scheduler.changed();
+    this.#prefetcher = new Prefetcher(context, fetcher);
     this.#importer = new Importer(context, {
-      imported: (directory) => this.#prefetch(directory),
+      imported: (directory) => this.#prefetcher.add(directory),
       buried: () => this.#scheduler.changed(),
     });
   }
@@ -139,26 +141,5 @@ export class SyncEngine implements Synchroniser {
     this.#scheduler.stop();
     this.#context.abort();
     await this.#context.settled();
-  }
-
-  /** Fetches the small files of a directory that was listed for the first time. */
-  #prefetch(directory: InodeNumber): void {
-    const { state, options, signal, log } = this.#context;
-    if (options.cacheMode !== "full" || options.importSizeLessThanBytes <= 0) return;
-    const small = state.db.all(
-      "SELECT inode.id AS id FROM entry JOIN inode ON inode.id = entry.inode " +
-        "WHERE entry.dir = ? AND inode.type = 0 AND inode.key IS NOT NULL AND inode.size > 0 AND inode.size < ?",
-      directory,
-      options.importSizeLessThanBytes,
-    );
-    for (const row of small) {
-      const inode = row["id"] as InodeNumber;
-      const work = this.#prefetches.run(1, async () => {
-        if (!signal.aborted) await this.#fetcher.fetchWhole(inode, { keep: false });
-      });
-      this.#context.track(work).catch((error: unknown) => {
-        log.debug("Cannot fetch a small file ahead", { inode, error });
-      });
-    }
   }
 }

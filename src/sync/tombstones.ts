@@ -3,6 +3,8 @@ import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { detailOf } from "./attempt-detail.ts";
 import type { Bases } from "./bases.ts";
+import { isUnavailable } from "./fs-error.ts";
+import { rememberDeletion } from "./own-objects.ts";
 import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
 import { markHeader } from "./write-mark.ts";
@@ -44,7 +46,15 @@ export class Tombstones {
     if (state.journal.tombstone(key)?.etag !== etag) return true;
     if (this.#isKept(key)) return false;
     if (state.inodes.byRemoteKey(key).length > 0) return false;
-    const answer = await store.delete(key, etag, { signal });
+    let answer: Awaited<ReturnType<typeof store.delete>>;
+    try {
+      answer = await store.delete(key, etag, { signal });
+    } catch (error) {
+      if (isUnavailable(error) || signal.aborted) {
+        context.transaction(() => rememberDeletion(context, key, etag));
+      }
+      throw error;
+    }
     if (answer.kind === "deleted") {
       failpoint("sync.uploaded");
       this.#end(key, etag);

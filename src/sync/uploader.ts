@@ -9,6 +9,7 @@ import {
   type Stored,
   type UploadedPart,
 } from "../s3/object-store.ts";
+import { FsError } from "../vfs/error.ts";
 import { detailOf } from "./attempt-detail.ts";
 import { Semaphore } from "./semaphore.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -212,6 +213,12 @@ export class Uploader {
           };
           const answer = await store.get(base.key, range, { signal });
           if (answer.kind !== "read") throw new BaseGone(base);
+          if (answer.data.length !== readable) {
+            throw new FsError(
+              "IO",
+              `Object ${base.key} gave ${answer.data.length} bytes, not ${readable}`,
+            );
+          }
           chunks.push(answer.data);
         }
         addZeros(length - readable);

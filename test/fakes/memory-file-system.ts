@@ -39,7 +39,7 @@ export interface MemoryFileSystemOptions {
   /** Asked before each attempt: what the operation has to wait for first, if anything. Asked once for a call. */
   readonly wait?: (method: string, inode: InodeNumber) => Promise<unknown> | undefined;
   /** What those waits are for; the disk unless told otherwise. */
-  readonly waitReason?: WaitReason;
+  readonly waitReason?: WaitReason | (() => WaitReason);
   readonly totalBytes?: number;
 }
 
@@ -327,7 +327,8 @@ export class MemoryFileSystem implements FileSystem {
     const work = this.#options.wait?.(method, inode);
     if (work === undefined) return;
     call.staged = this;
-    throw call.suspend(work, this.#options.waitReason ?? "disk");
+    const { waitReason = "disk" } = this.#options;
+    throw call.suspend(work, typeof waitReason === "function" ? waitReason() : waitReason);
   }
 
   #directory(call: Call, inode: InodeNumber, access: Partial<Access>): Node {

@@ -31,10 +31,13 @@ export class MemoryStateStore implements StateStore, UndoLog {
   readonly sameBoot: boolean;
   readonly volumeUuid: Uint8Array;
   readonly secret: Uint8Array;
-  /** Transactions committed, those without a change too. */
+  /** Transactions committed that changed something. */
   commits = 0;
-  /** Calls of `sync`. */
+  #syncedCommits = 0;
+  /** Calls of `sync` for which something was left to do. */
   syncs = 0;
+  /** When set, the next transaction that has changed something fails with it. */
+  commitFailure: Error | undefined;
   /** When set, the next `sync` rejects with it, and all later ones. */
   syncFailure: Error | undefined;
   /** When set, `sync` waits for it. */
@@ -59,9 +62,14 @@ export class MemoryStateStore implements StateStore, UndoLog {
     this.#undo = mine;
     try {
       const result = run();
+      const failure = outer === undefined && mine.length > 0 ? this.commitFailure : undefined;
+      if (failure !== undefined) {
+        this.commitFailure = undefined;
+        throw failure;
+      }
       if (result instanceof Promise) throw new Error("A transaction must not be asynchronous");
-      if (outer === undefined) this.commits += 1;
-      else outer.push(...mine);
+      if (outer !== undefined) outer.push(...mine);
+      else if (mine.length > 0) this.commits += 1;
       return result;
     } catch (error) {
       for (const undo of mine.reverse()) undo();
@@ -90,13 +98,16 @@ export class MemoryStateStore implements StateStore, UndoLog {
     yield* ofKind.sort((a, b) => Buffer.compare(a.key, b.key));
   }
 
-  async sync(): Promise<void> {
+  async sync(upTo = this.commits): Promise<void> {
     this.#mustBeOpen();
+    if (this.syncFailure === undefined && upTo <= this.#syncedCommits) return;
     this.syncs += 1;
     const committed = copyOf(this.#records);
+    const { commits } = this;
     await this.syncDelay;
     if (this.syncFailure !== undefined) throw this.syncFailure;
     this.#synced = committed;
+    this.#syncedCommits = commits;
   }
 
   /** The process ends now; what was committed stays. This store refuses everything from here on. */

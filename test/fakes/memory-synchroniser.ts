@@ -231,11 +231,11 @@ export class MemorySynchroniser implements Synchroniser {
     extents.thaw(frozen.id);
     if (row !== undefined && key !== undefined && row.links > 0) {
       const etag = this.#store(key, bytes);
-      extents.markExported(row.id, frozen.writeGeneration);
       const sizeBytes = bytes.length;
       row.remote = { key, etag, versionId: undefined, sizeBytes, lastModifiedMs: 0 };
       row.baseSizeBytes = Math.min(sizeBytes, row.frozenMinSizeBytes, row.sizeBytes);
       if (row.type !== "file") row.baseSizeBytes = 0;
+      extents.markExported(row.id, frozen.writeGeneration, row.baseSizeBytes);
       if (row.change === frozen.change) row.dirty &= dirtyBits.local;
       inodes.put(row);
     } else if (row !== undefined) {

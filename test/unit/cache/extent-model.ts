@@ -175,10 +175,10 @@ export class ExtentModel {
       frozen.bytes,
       "the frozen moment is not what it was",
     );
-    this.#extents.markExported(this.#inode, frozen.generation);
-    this.#extents.thaw(this.#inode);
     this.#base = [...frozen.bytes];
     this.#baseSize = Math.min(frozen.bytes.length, frozen.minSize);
+    this.#extents.markExported(this.#inode, frozen.generation, this.#baseSize);
+    this.#extents.thaw(this.#inode);
     this.#frozen = undefined;
   }
 

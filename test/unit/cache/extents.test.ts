@@ -49,6 +49,21 @@ describe("the extents of a file", () => {
     db.transaction(() => extents.dropAll(inode));
   }
 
+  it("keep zeros that came after the frozen moment, when what replaced them is lost", () => {
+    const zeroed: [number, number][] = [];
+    db.transaction(() => {
+      extents.write(inode, 0, 10, 1, true);
+      extents.freeze(inode, 10);
+      extents.addHole(inode, 10, 20);
+      extents.write(inode, 10, 15, 2, false);
+      extents.markExported(inode, 1, 10);
+      extents.recover(inode, 10, (start, end) => zeroed.push([start, end]));
+    });
+    assert.deepEqual(zeroed, []);
+    const [hole] = extents.segments(inode, 10, 20);
+    assert.deepEqual([hole?.kind, hole?.end], ["hole", 20]);
+  });
+
   it("show every byte as it was written, and after a power cut none that was not", () => {
     fc.assert(
       fc.property(
