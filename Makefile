@@ -51,27 +51,27 @@ clean:
 setup-demo:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_DEMO)
-	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
 
 setup-test:
 	@scripts/preflight.sh npm root go
 	@scripts/install-packages.sh $(PACKAGES_TEST)
-	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
 	@scripts/install-versitygw.sh
 
 setup-check:
 	@scripts/preflight.sh npm
-	@$(MAKE) --no-print-directory $(MODULES) $(TYPES)
+	@$(MAKE) -s $(MODULES) $(TYPES)
 
 setup-bench:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_BENCH)
-	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
 
 setup-reference:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_REFERENCE)
-	@$(MAKE) --no-print-directory $(MODULES) $(TYPES) build/bin/fs-probe build/bin/xstate-shim.so
+	@$(MAKE) -s $(MODULES) $(TYPES) build/bin/fs-probe build/bin/xstate-shim.so
 
 $(MODULES): package.json package-lock.json
 	@echo "npm: installing the packages of package-lock.json"

@@ -146,16 +146,17 @@ export class DataFiles {
   ): Promise<void> {
     // One after the other: the kernel reports a lost page to one of two at a time only.
     await previous?.catch(() => {});
-    await new Promise<void>((resolve, reject) => {
+    const synced = new Promise<void>((resolve, reject) => {
       fdatasync(file.descriptor, (error) => (error === null ? resolve() : reject(error)));
     });
-    if (!file.named) {
-      const folder = this.#folder(inode);
-      await syncDirectory(folder);
-      if (!this.#namedFolders.has(folder)) await syncDirectory(this.#root);
-      this.#namedFolders.add(folder);
-      file.named = true;
-    }
+    if (file.named) return synced;
+    // Bytes and name side by side: on a journalling file system they wait for the same commit.
+    const folder = this.#folder(inode);
+    const isNewFolder = !this.#namedFolders.has(folder);
+    const folders = isNewFolder ? [folder, this.#root] : [folder];
+    await Promise.all([synced, ...folders.map(syncDirectory)]);
+    this.#namedFolders.add(folder);
+    file.named = true;
   }
 
   /** Removes a cache file, if it exists. What is under way on it finishes, on a file without a name. */

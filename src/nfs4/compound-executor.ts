@@ -2,12 +2,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { RpcReply } from "../rpc/program.ts";
 import type { Suspended } from "../vfs/call.ts";
+import { FsError } from "../vfs/error.ts";
 import type { Compound } from "./compound.ts";
 import type { Durability } from "./durability.ts";
-import { keptReplyBytes, remoteWaitMs, sessionLimits } from "./limits.ts";
+import { drainMs, keptReplyBytes, remoteWaitMs, sessionLimits } from "./limits.ts";
 import type { NfsObserver } from "./observer.ts";
 import type { ProtocolState } from "./state/protocol-state.ts";
 import type { InFlight, Slot } from "./state/slot.ts";
+import { statusOfFsError } from "./status.ts";
 
 /** What the executor works with. */
 export interface ExecutorDependencies {
@@ -30,6 +32,8 @@ interface Execution {
   readonly compound: Compound;
   readonly slot: Slot | undefined;
   readonly inFlight: InFlight | undefined;
+  /** The reply as it was stored. */
+  stored: { readonly reply: Uint8Array | undefined } | undefined;
   /** Takes the reply; replaced when the request comes again. */
   respond: (reply: RpcReply) => void;
 }
@@ -45,6 +49,9 @@ export class CompoundExecutor {
   /** How to give up each wait for S3. */
   readonly #remoteWaits = new Set<() => void>();
   readonly #idle: (() => void)[] = [];
+  #isDraining = false;
+  /** Draining has taken so long that what still waits, for room on a full disk, is given up too. */
+  #isOverdue = false;
   #mutating = 0;
 
   constructor(deps: ExecutorDependencies) {
@@ -69,6 +76,7 @@ export class CompoundExecutor {
                 execution.respond = respond;
               },
             },
+      stored: undefined,
       respond: (early) => {
         reply = early;
       },
@@ -103,14 +111,17 @@ export class CompoundExecutor {
         return;
       }
     } catch (error) {
+      // What the file system means throws in an operation; this comes from the transaction: a full disk.
+      const status = error instanceof FsError ? statusOfFsError[error.code] : "NFS4ERR_SERVERFAULT";
       this.#deps.log.error("Compound failed; its changes were undone", { error });
-      this.#replace(execution, () => compound.failBatch("NFS4ERR_SERVERFAULT"));
+      this.#replace(execution, () => compound.failBatch(status));
     }
     this.#settle(execution);
   }
 
   /** Changes the answer and stores the changed one. */
   #replace(execution: Execution, change: () => void): void {
+    execution.stored = undefined;
     change();
     try {
       this.#deps.state.ledger.transaction(() => this.#store(execution));
@@ -120,12 +131,14 @@ export class CompoundExecutor {
   }
 
   /** Stores the slot's reply where a second execution would do harm, or the client asked for it. */
-  #store({ compound, slot, inFlight }: Execution): void {
+  #store(execution: Execution): void {
+    const { compound, slot, inFlight } = execution;
     if (slot === undefined || inFlight === undefined || compound.session?.ended === true) return;
     if (!compound.hasMutated && !compound.cacheThis && !slot.isStoreDue(inFlight.sequenceId)) {
       return;
     }
-    slot.storeAnswer(this.#deps.state.ledger, inFlight, this.#kept(compound));
+    execution.stored = { reply: this.#kept(compound) };
+    slot.storeAnswer(this.#deps.state.ledger, inFlight, execution.stored.reply);
   }
 
   #storeSuspended({ compound, slot, inFlight }: Execution): void {
@@ -143,7 +156,14 @@ export class CompoundExecutor {
   /** Waits for what the pending operation lacks, then goes on. */
   #wait(execution: Execution, suspended: Suspended): void {
     if (suspended.reason === "disk") {
-      void suspended.ready.then(() => this.#advance(execution));
+      void suspended.ready.then(() => {
+        if (this.#isOverdue) this.#abandon(execution);
+        else this.#advance(execution);
+      });
+      return;
+    }
+    if (this.#isDraining) {
+      this.#abandon(execution);
       return;
     }
     const { compound } = execution;
@@ -186,15 +206,17 @@ export class CompoundExecutor {
       this.#finish(execution);
       return;
     }
-    void durability.sync().then((isOnDisk) => {
+    const { syncUpTo } = compound;
+    if (syncUpTo !== undefined && compound.hasMutated) durability.changed();
+    void durability.sync(syncUpTo).then((isOnDisk) => {
       if (!isOnDisk) this.#replace(execution, () => compound.failAt(syncFrom, "NFS4ERR_IO"));
       this.#finish(execution);
     });
   }
 
   #finish(execution: Execution): void {
-    const { compound, slot, inFlight } = execution;
-    const kept = slot === undefined ? undefined : this.#kept(compound);
+    const { compound, slot, inFlight, stored } = execution;
+    const kept = stored === undefined && slot !== undefined ? this.#kept(compound) : stored?.reply;
     if (slot !== undefined && inFlight !== undefined) slot.finish(inFlight, kept);
     this.#leave(execution);
     execution.respond({
@@ -223,12 +245,18 @@ export class CompoundExecutor {
     for (const wake of this.#idle.splice(0)) wake();
   }
 
-  /** Resolves when nothing runs; compounds that wait for S3 are given up, having changed nothing since their last batch. */
+  /**
+   * Resolves when nothing runs. Compounds that wait for S3 are given up, and after a while those that wait for the disk
+   * again and again: they have changed nothing since their last batch.
+   */
   async drain(): Promise<void> {
+    this.#isDraining = true;
     for (const giveUp of [...this.#remoteWaits]) giveUp();
-    while (this.#running.size > 0) {
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
-      for (const giveUp of [...this.#remoteWaits]) giveUp();
-    }
+    if (this.#running.size === 0) return;
+    const cancel = this.#deps.clock.schedule(drainMs, () => {
+      this.#isOverdue = true;
+    });
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    cancel();
   }
 }

@@ -33,14 +33,21 @@ interface Header {
 }
 
 const fingerprintBytes = 4096;
+const about = new Uint32Array(5);
+const aboutBytes = new Uint8Array(about.buffer);
 
 /** Tells requests on a slot apart: the operations after SEQUENCE (their first 4 KiB and their length), and who asks. */
 function fingerprintOf(call: RpcCall, header: Header): number {
   const { minorVersion, count } = header;
-  const about = [principalOf(call.credential), minorVersion, count, call.args.remainingBytes];
-  let sum = crc32(about.join("/"));
+  const { credential, args } = call;
+  about[0] = credential.flavor === "AUTH_SYS" ? 1 : 0;
+  about[1] = credential.flavor === "AUTH_SYS" ? credential.uid : 0;
+  about[2] = minorVersion;
+  about[3] = count;
+  about[4] = args.remainingBytes;
+  let sum = crc32(aboutBytes);
   let left = fingerprintBytes;
-  for (const chunk of call.args.rest()) {
+  for (const chunk of args.rest()) {
     if (left <= 0) break;
     sum = crc32(chunk.subarray(0, left), sum);
     left -= chunk.length;

@@ -32,25 +32,34 @@ export class CompoundReply {
 
   /** Appends the result of a success. When it throws, nothing is appended. */
   succeed(operation: Operation, result: unknown): void {
-    this.#append(operation, () => operation.encode(this.#writer, result));
-  }
-
-  /** Appends the result of a failure, which ends the compound. */
-  fail(operation: Operation, status: nfsstat4, body?: unknown): void {
-    this.#append(operation, () => operation.encodeFailure(this.#writer, status, body));
-    this.#status = status;
-  }
-
-  #append(operation: Operation, encode: () => void): void {
-    const start = this.#writer.lengthBytes;
+    const start = this.#begin(operation);
     try {
-      this.#writer.u32(operation.opnum);
-      encode();
+      operation.encode(this.#writer, result);
     } catch (error) {
       this.#writer.truncate(start);
       throw error;
     }
     this.#starts.push(start);
+  }
+
+  /** Appends the result of a failure, which ends the compound. */
+  fail(operation: Operation, status: nfsstat4, body?: unknown): void {
+    const start = this.#begin(operation);
+    try {
+      operation.encodeFailure(this.#writer, status, body);
+    } catch (error) {
+      this.#writer.truncate(start);
+      throw error;
+    }
+    this.#starts.push(start);
+    this.#status = status;
+  }
+
+  /** Where the result starts. */
+  #begin(operation: Operation): number {
+    const start = this.#writer.lengthBytes;
+    this.#writer.u32(operation.opnum);
+    return start;
   }
 
   /** Appends the bytes of a successful result that {@link results} gave. */

@@ -61,6 +61,8 @@ export class Compound implements OperationContext {
   saved: Position | undefined;
   /** The first operation that wants the store synced before the reply. */
   syncFrom: number | undefined;
+  /** Up to which position of the store, if not up to this compound's end. */
+  syncUpTo: number | undefined;
   /** A mutating operation was tried, so that the reply has to be stored. */
   hasMutated = false;
   /** A change was begun, whether or not it was made. */
@@ -105,6 +107,14 @@ export class Compound implements OperationContext {
 
   requireSync(): void {
     this.syncFrom ??= this.reply.count;
+    this.syncUpTo = undefined;
+  }
+
+  requireEarlierSync(): void {
+    if (this.hasMutated) this.requireSync();
+    if (this.syncFrom !== undefined) return;
+    this.syncFrom = this.reply.count;
+    this.syncUpTo = this.state.ledger.commits;
   }
 
   /** Whether the client asked for the reply to be kept. */
@@ -269,7 +279,15 @@ export class Compound implements OperationContext {
 
   /** Ends all calls: what they lent to the reply may be used again. */
   close(): void {
-    for (const call of this.#calls.splice(0)) call.close();
+    const failures: unknown[] = [];
+    for (const call of this.#calls.splice(0)) {
+      try {
+        call.close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }
 

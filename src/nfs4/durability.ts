@@ -29,11 +29,11 @@ export class Durability {
     return this.#failed;
   }
 
-  /** Resolves when all that is committed now is on the disk; false when it cannot be known to be. */
-  async sync(): Promise<boolean> {
+  /** Resolves when all that is committed now, or up to a position, is on the disk; false when it cannot be known to be. */
+  async sync(upTo?: number): Promise<boolean> {
     if (this.#failed) return false;
     try {
-      await this.#store.sync();
+      await this.#store.sync(upTo);
       return true;
     } catch (error) {
       if (!this.#failed) {

@@ -1,9 +1,15 @@
 import type { FsError } from "../vfs/error.ts";
 import { XdrWriter } from "../xdr/writer.ts";
-import { type AttributeRow, type AttributeSource, readableRows } from "./attributes.ts";
-import { statusOfFsError } from "./status.ts";
+import {
+  type AttributeRow,
+  type AttributeSource,
+  attributeRows,
+  readableRows,
+  supportedAttributes,
+} from "./attributes.ts";
+import { NfsError, statusOfFsError } from "./status.ts";
 import { fattr4_number } from "./wire/attribute.ts";
-import { bitmapOf } from "./wire/bitmap.ts";
+import { bitmapOf, hasBit } from "./wire/bitmap.ts";
 import { nfsstat4 } from "./wire/status.ts";
 import type { bitmap4, fattr4 } from "./wire/types.ts";
 
@@ -21,14 +27,24 @@ export interface AttributePlan {
 
 const maskOf = (rows: readonly AttributeRow[]) => bitmapOf(rows.map(({ number }) => number));
 
+const setOnlyNumbers = attributeRows
+  .filter(({ get }) => get === undefined)
+  .map(({ number }) => number);
 const plans = new Map<string, AttributePlan>();
 const keptPlans = 500;
 
-/** The plan for a request; what is not supported is left out. */
+/** Words of a bitmap that can have a bit of ours; a client may send a mebibyte of others. */
+const wordsOfOurs = supportedAttributes(2).length;
+
+/** The plan for a request; what is not supported is left out. @throws {NfsError} INVAL for what can only be set. */
 export function planAttributes(request: bitmap4, minorVersion: 1 | 2): AttributePlan {
-  const key = `${minorVersion}:${request.join(":")}`;
+  const key = `${minorVersion}:${request.slice(0, wordsOfOurs).join(":")}`;
   const known = plans.get(key);
   if (known !== undefined) return known;
+  // RFC 8881 §5.5: a set-only attribute cannot be asked for.
+  if (setOnlyNumbers.some((number) => hasBit(request, number))) {
+    throw new NfsError("NFS4ERR_INVAL", "An attribute that can only be set was asked for");
+  }
   const rows = readableRows(request, minorVersion);
   const told = rows.filter(({ needsObject }) => !needsObject);
   const plan: AttributePlan = {

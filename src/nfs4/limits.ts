@@ -21,11 +21,26 @@ export const leastSession = {
   maxOperations: 2,
 } as const;
 
+/**
+ * What a client may hold: past it new ones are answered with DELAY. RFC 8881 §15.1 has no status for a server without
+ * resources (RESOURCE was NFSv4.0's), and DELAY is in every list.
+ */
+export const stateLimits = {
+  opensOfClient: 262_144,
+  /** Lock states, each of one lock-owner on one file. */
+  locksOfClient: 262_144,
+  /** Ranges of one lock state: each LOCK writes them all. */
+  rangesOfLock: 4096,
+} as const;
+
 /** Replies up to this size are kept for a replay even when the client did not ask for it. */
 export const keptReplyBytes = 8 * 1024;
 
 /** Longest wait for S3 before an operation answers DELAY. */
 export const remoteWaitMs = 25_000;
+
+/** A server that stops goes on with compounds that wait for the disk for so long. */
+export const drainMs = 5000;
 
 /** Lease time, which also caps the Linux client's reconnect back-off, at half of it. */
 export const leaseSeconds = 20;

@@ -11,6 +11,7 @@ import { Filehandles } from "./filehandle.ts";
 import { serverIdentity } from "./identity.ts";
 import { backgroundSyncMs, leaseSeconds } from "./limits.ts";
 import { NfsCounters, type NfsObserver } from "./observer.ts";
+import { pooled } from "./random-pool.ts";
 import { ProtocolState } from "./state/protocol-state.ts";
 import type { StateStore } from "./state/state-store.ts";
 
@@ -47,7 +48,8 @@ export class NfsServer {
 
   /** Restores the state in the store. @throws what the store throws, UnreadableRecord for a newer format. */
   constructor(options: NfsServerOptions, deps: NfsServerDependencies) {
-    const { fileSystem, store, clock, log, randomBytes } = deps;
+    const { fileSystem, store, clock, log } = deps;
+    const randomBytes = pooled(deps.randomBytes);
     const observer = options.observer ?? new NfsCounters();
     this.#state = new ProtocolState({ leaseSeconds }, { store, fileSystem, clock, randomBytes });
     this.#durability = new Durability(

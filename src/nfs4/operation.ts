@@ -45,6 +45,8 @@ export interface OperationContext extends ServerContext {
   saved: Position | undefined;
   /** The reply waits until all changes up to here are on the disk. */
   requireSync(): void;
+  /** The reply waits until all that was answered before this compound is on the disk. */
+  requireEarlierSync(): void;
 }
 
 /** A row of the table of operations. */

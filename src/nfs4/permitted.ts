@@ -53,6 +53,8 @@ const substitutes: Partial<Record<nfsstat4, readonly nfsstat4[]>> = {
   NFS4ERR_WRONG_TYPE: ["NFS4ERR_INVAL"],
   NFS4ERR_NOTDIR: ["NFS4ERR_WRONG_TYPE"],
   NFS4ERR_DQUOT: ["NFS4ERR_NOSPC"],
+  // The store had no room for what needs next to none; it has made some.
+  NFS4ERR_NOSPC: ["NFS4ERR_DELAY"],
 };
 
 /** `status` when the list has it, else the nearest that it has. */

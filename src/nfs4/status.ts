@@ -37,7 +37,11 @@ export class NfsError extends Error {
   readonly status: Exclude<nfsstat4, "NFS4_OK">;
   readonly result: unknown;
   constructor(status: Exclude<nfsstat4, "NFS4_OK">, message: string, result?: unknown) {
+    // An outcome, not a fault: nobody looks where it came from, and a client can make thousands with one request.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "NfsError";
     this.status = status;
     this.result = result;

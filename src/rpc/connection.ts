@@ -239,7 +239,7 @@ export class RpcConnection implements RpcPeer {
     onSent?: () => void,
   ): void {
     if (this.#closed) {
-      onSent?.();
+      if (onSent !== undefined) this.#tellSent({ onSent });
       return;
     }
     let lengthBytes = 0;
@@ -268,10 +268,19 @@ export class RpcConnection implements RpcPeer {
 
   #onWritten(unsent: Unsent | undefined): void {
     this.#lastProgressMs = this.#with.clock.monotonicMs();
-    if (unsent !== undefined && this.#unsent.delete(unsent)) unsent.onSent();
+    if (unsent !== undefined && this.#unsent.delete(unsent)) this.#tellSent(unsent);
     const mustWait = this.#mustWait;
     this.#finishCall();
     if (mustWait) this.#pump();
+  }
+
+  /** Whoever fails to clean up after a reply must not take other connections along. */
+  #tellSent(unsent: Unsent): void {
+    try {
+      unsent.onSent();
+    } catch (error) {
+      this.#with.log.error("Cannot release what a reply held", { connection: this.id, error });
+    }
   }
 
   #finishCall(): void {
@@ -291,7 +300,7 @@ export class RpcConnection implements RpcPeer {
     if (this.#closed) return;
     this.#closed = true;
     this.#reportPartial(0);
-    for (const { onSent } of this.#unsent) onSent();
+    for (const unsent of this.#unsent) this.#tellSent(unsent);
     this.#unsent.clear();
     for (const run of this.#closeCallbacks.splice(0)) run();
     this.#with.onClosed(this.#reason);

@@ -53,7 +53,14 @@ export class Call {
             : new FsError("IO", "Operation failed", { cause: error });
       },
     );
-    return new Suspended(ready, reason);
+    // Most operations on data are suspended once: where from is not worth a walk over the stack.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      return new Suspended(ready, reason);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
   }
 
   /** @throws {FsError} what the work of an earlier attempt ended with. */

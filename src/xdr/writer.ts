@@ -157,7 +157,10 @@ export class XdrWriter {
 
   /** All that was written, as a copy in one buffer. */
   toBuffer(): Buffer {
-    return Buffer.concat(this.buffers());
+    const whole = Buffer.allocUnsafe(this.lengthBytes);
+    for (const { start, bytes } of this.#segments) whole.set(bytes, start);
+    whole.set(this.#buffer.subarray(this.#from, this.#to), this.#closed);
+    return whole;
   }
 
   #writeHalves(): void {

@@ -172,6 +172,23 @@ describe("A compound", () => {
     assert.equal((await answer).status, "NFS4ERR_NOSPC");
   });
 
+  it("undoes what the store has no room for, and says so or lets the client ask again", async () => {
+    const full = () => {
+      world.store.commitFailure = new FsError("NOSPC", "The disk is full");
+    };
+    full();
+    assert.equal(
+      (await client.call([putFh(root), mkdir("a")])).statusOf("CREATE"),
+      "NFS4ERR_NOSPC",
+    );
+    assert.deepEqual(await namesIn(client, root), []);
+    await client.ok([putFh(root), mkdir("a")]);
+    full();
+    const remove = [putFh(root), op("REMOVE", { target: nameOf("a") })];
+    assert.equal((await client.call(remove)).statusOf("REMOVE"), "NFS4ERR_DELAY");
+    await client.ok(remove);
+  });
+
   it("leaves its reply until the disk has what it promises", async () => {
     await makeDirectory(client, root, "a");
     const gate = Promise.withResolvers<void>();
@@ -199,15 +216,41 @@ describe("A compound", () => {
     const data = Buffer.from("x");
     assert.equal(await syncs(() => makeDirectory(client, root, "d")), 0);
     assert.equal(await syncs(() => writeFile(client, file, 0, data, "FILE_SYNC4")), 1);
-    assert.equal(
-      await syncs(() => client.ok([putFh(fh), op("COMMIT", { offset: 0, count: 0 })])),
-      1,
-    );
-    const close = op("CLOSE", { seqid: 0, open_stateid: stateid });
-    assert.equal(await syncs(() => client.ok([putFh(fh), close])), 1);
-    const reader = await openFile(client, root, "f", { access: "READ" });
+    assert.equal(await syncs(() => writeFile(client, file, 0, data)), 0);
+    const commit = op("COMMIT", { offset: 0, count: 0 });
+    assert.equal(await syncs(() => client.ok([putFh(fh), commit])), 1);
+    const writer = await openFile(client, root, "g", { create: "GUARDED4" });
+    const close = op("CLOSE", { seqid: 0, open_stateid: writer.stateid });
+    assert.equal(await syncs(() => client.ok([putFh(writer.fh), close])), 1);
+    const reader = await openFile(client, root, "g", { access: "READ" });
     const closeReader = op("CLOSE", { seqid: 0, open_stateid: reader.stateid });
-    assert.equal(await syncs(() => client.ok([putFh(fh), closeReader])), 0);
+    assert.equal(await syncs(() => client.ok([putFh(reader.fh), closeReader])), 0);
+  });
+
+  it("closes without a sync when the disk has all that was answered before", async () => {
+    const file = await openFile(client, root, "f", { create: "GUARDED4" });
+    await writeFile(client, file, 0, Buffer.from("x"), "FILE_SYNC4");
+    const before = world.store.syncs;
+    const close = op("CLOSE", { seqid: 0, open_stateid: file.stateid });
+    await client.ok([putFh(file.fh), close]);
+    assert.equal(world.store.syncs, before);
+    await world.clock.advance(1000);
+    assert.equal(world.store.syncs, before + 1);
+  });
+
+  it("syncs before the reply of a CLOSE what its own compound changed before it", async () => {
+    const file = await openFile(client, root, "f", { create: "GUARDED4" });
+    await world.store.sync();
+    const before = world.store.syncs;
+    const write = op("WRITE", {
+      stateid: file.stateid,
+      offset: 0,
+      stable: "UNSTABLE4",
+      data: [Buffer.from("x")],
+    });
+    const close = op("CLOSE", { seqid: 0, open_stateid: file.stateid });
+    await client.ok([putFh(file.fh), write, close]);
+    assert.equal(world.store.syncs, before + 1);
   });
 
   it("syncs other changes within a second", async () => {

@@ -52,6 +52,25 @@ describe("Byte-range locks", () => {
       putFh(file.fh),
       op("LOCKU", { locktype: "WRITE_LT", seqid: 0, lock_stateid: stateid, offset, length }),
     ]);
+  /** Splits the one lock there is into single bytes, every other one, in the store; the next process reads it. */
+  const split = async (pieces: number) => {
+    const [record] = [...world.store.scan("nfs4.lock")];
+    assert.ok(record);
+    const before = Buffer.from(record.value);
+    const value = Buffer.alloc(before.length - 24 + 4 + pieces * 20);
+    before.copy(value, 0, 0, before.length - 24);
+    value.writeUInt32BE(pieces, before.length - 24);
+    for (let piece = 0; piece < pieces; piece += 1) {
+      const at = before.length - 20 + piece * 20;
+      value.writeBigUInt64BE(BigInt(piece * 2), at);
+      value.writeBigUInt64BE(BigInt(piece * 2), at + 8);
+      value.writeUInt32BE(1, at + 16);
+    }
+    world.store.transaction(() => world.store.put("nfs4.lock", record.key, value));
+    const { session } = client;
+    world.kill();
+    client = world.reconnect(session);
+  };
   const testLock = (offset: bigint, length: bigint, owner = "b", type: LockType = "WRITE_LT") =>
     client.call([
       putFh(file.fh),
@@ -64,6 +83,17 @@ describe("Byte-range locks", () => {
     ]);
   const stateOf = (answer: Awaited<ReturnType<typeof lock>>) =>
     answer.ok("LOCK").resok4.lock_stateid;
+
+  it("of one owner and file may have 4,096 pieces; what joins them is let through", async () => {
+    const { lock_stateid } = (await lock([0n, 1n])).ok("LOCK").resok4;
+    await split(4096);
+    assert.equal((await lock([9000n, 1n])).statusOf("LOCK"), "NFS4ERR_DELAY");
+    assert.equal((await unlock({ ...lock_stateid, seqid: 0 }, 0n, 1n)).status, "NFS4_OK");
+    assert.equal((await lock([9000n, 10n])).status, "NFS4_OK");
+    const middle = await unlock({ ...lock_stateid, seqid: 0 }, 9004n, 1n);
+    assert.equal(middle.statusOf("LOCKU"), "NFS4ERR_DELAY");
+    assert.equal((await lock([0n, toEnd])).status, "NFS4_OK");
+  });
 
   it("keep other owners out and tell them who has what", async () => {
     await lock([10n, 5n]);

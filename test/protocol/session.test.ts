@@ -112,7 +112,16 @@ describe("EXCHANGE_ID and CREATE_SESSION", () => {
     const small = { ca_maxresponsesize: 100 };
     await assert.rejects(client.createSession(eir_clientid, eir_sequenceid, small), /TOOSMALL/);
     const none = { ca_maxrequests: 0 };
-    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid, none), /INVAL/);
+    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid + 1, none), /INVAL/);
+  });
+
+  it("count a CREATE_SESSION that failed, and answer its replay alike", async () => {
+    const { eir_clientid, eir_sequenceid } = await client.exchangeId();
+    const small = { ca_maxresponsesize: 100 };
+    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid, small), /TOOSMALL/);
+    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid), /TOOSMALL/);
+    await client.createSession(eir_clientid, eir_sequenceid + 1);
+    assert.equal((await client.call([])).status, "NFS4_OK");
   });
 
   it("end with DESTROY_SESSION and DESTROY_CLIENTID, in that order", async () => {

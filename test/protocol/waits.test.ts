@@ -30,6 +30,40 @@ describe("An operation that waits for S3", () => {
     assert.equal(late.statusOf("LOOKUP"), "NFS4ERR_DELAY");
   });
 
+  it("is given up by a server that stops, also when the wait begins after that", async () => {
+    let reason: "disk" | "remote" = "disk";
+    const stopping = new NfsWorld({ waitReason: () => reason });
+    const other = await stopping.mount();
+    const lookup = op("LOOKUP", { objname: nameOf("f") });
+    const otherRoot = await rootOf(other);
+    await putFile(other, otherRoot, "f", "content");
+    const first = stopping.hold("lookup");
+    stopping.hold("getAttributes");
+    const getattr = op("GETATTR", { attr_request: [2] });
+    const unanswered = assert.rejects(other.call([putFh(otherRoot), lookup, getattr]));
+    await first.reached;
+    const stopped = stopping.server.stop();
+    reason = "remote";
+    first.release();
+    await stopped;
+    await unanswered;
+  });
+
+  it("is given up with the disk's when a server takes longer than 5 s to stop", async () => {
+    const stopping = new NfsWorld();
+    const other = await stopping.mount();
+    const otherRoot = await rootOf(other);
+    const held = stopping.hold("lookup");
+    const lookup = op("LOOKUP", { objname: nameOf("f") });
+    const unanswered = assert.rejects(other.call([putFh(otherRoot), lookup]));
+    await held.reached;
+    const stopped = stopping.server.stop();
+    await stopping.clock.advance(5000);
+    held.release();
+    await stopped;
+    await unanswered;
+  });
+
   it("answers as soon as S3 does", async () => {
     const held = world.hold("lookup");
     const answer = look();

@@ -30,7 +30,7 @@ export class NfsWorld {
   >();
   readonly #clients: NfsClient[] = [];
 
-  constructor(options: { readonly waitReason?: WaitReason } = {}) {
+  constructor(options: { readonly waitReason?: WaitReason | (() => WaitReason) } = {}) {
     this.store = new MemoryStateStore();
     this.fileSystem = new MemoryFileSystem({
       clock: this.clock,

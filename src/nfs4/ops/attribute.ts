@@ -20,7 +20,7 @@ import {
   VERIFY4args,
   VERIFY4res,
 } from "../wire/attribute-operations.ts";
-import { bitsOf } from "../wire/bitmap.ts";
+import { bitsOf, shortest } from "../wire/bitmap.ts";
 import type { fattr4 } from "../wire/types.ts";
 import { attributeSource } from "./attribute-source.ts";
 import { dataAccess } from "./resolve-stateid.ts";
@@ -96,7 +96,7 @@ export const setattr = operation({
       changes.sizeBytes !== undefined &&
       dataAccess(context, args.stateid, inode, "write").open !== undefined;
     context.fileSystem.setAttributes(context.call, inode, changes, { opened });
-    return { status: "NFS4_OK", attrsset: args.obj_attributes.attrmask } as const;
+    return { status: "NFS4_OK", attrsset: shortest(args.obj_attributes.attrmask) } as const;
   },
 });
 

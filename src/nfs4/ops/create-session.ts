@@ -61,6 +61,48 @@ function clientFor(args: Args, context: OperationContext): ClientRecord {
   return client;
 }
 
+/** A request with the next sequence id. @throws {NfsError} CLID_INUSE, INVAL, NOSPC, TOOSMALL: nothing is changed. */
+function makeSession(args: Args, context: OperationContext, client: ClientRecord): Result {
+  const { state, principal } = context;
+  // RFC 8881 §18.36.4, phase 3: whoever made the record confirms it.
+  if (!client.confirmed && client.principal !== principal) {
+    throw new NfsError("NFS4ERR_CLID_INUSE", `Client ID belongs to ${client.principal}`);
+  }
+  if ((args.csa_flags & ~knownFlags) !== 0) {
+    throw new NfsError("NFS4ERR_INVAL", `Unknown flags ${args.csa_flags}`);
+  }
+  if (state.sessions.ofClient(client.clientId).length >= sessionLimits.sessionsOfClient) {
+    throw new NfsError("NFS4ERR_NOSPC", `Client ID ${client.clientId} has too many sessions`);
+  }
+  const fore = grant(args.csa_fore_chan_attrs);
+  if (!client.confirmed) {
+    // RFC 8881 §18.36.4, phase 3: the client has restarted; its old life ends here.
+    const before = state.clients.ofOwner(client.ownerId, true);
+    if (before !== undefined) state.dropClient(before);
+  }
+  const session = state.sessions.create({
+    sessionId: context.randomBytes(16),
+    clientId: client.clientId,
+    maxRequestBytes: fore.ca_maxrequestsize,
+    maxResponseBytes: fore.ca_maxresponsesize,
+    maxCachedBytes: fore.ca_maxresponsesize_cached,
+    maxOperations: fore.ca_maxoperations,
+    slots: fore.ca_maxrequests,
+  });
+  return {
+    csr_status: "NFS4_OK",
+    csr_resok4: {
+      csr_sessionid: session.record.sessionId,
+      csr_sequence: args.csa_sequence,
+      // No callbacks are ever sent, so that no connection is taken for them.
+      csr_flags:
+        args.csa_flags & CREATE_SESSION4_FLAG_PERSIST & ~CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
+      csr_fore_chan_attrs: fore,
+      csr_back_chan_attrs: { ...args.csa_back_chan_attrs, ca_rdma_ird: [] },
+    },
+  };
+}
+
 /** Confirms a client and makes a session for it. */
 export const createSession = operation({
   name: "OP_CREATE_SESSION",
@@ -73,59 +115,35 @@ export const createSession = operation({
   standsAlone: true,
   resultBytes: 256,
   run(args, context): Result {
-    const { state, principal } = context;
+    const { state } = context;
     const client = clientFor(args, context);
     // RFC 8881 §18.36.4, phase 2: a reply cache of one slot for each client ID.
     if (args.csa_sequence === client.createSequence && client.createReply !== undefined) {
-      return CREATE_SESSION4res.decode(new XdrReader(client.createReply));
+      const reply = CREATE_SESSION4res.decode(new XdrReader(client.createReply));
+      if (reply.csr_status === "NFS4_OK") return reply;
+      throw new NfsError(reply.csr_status, "Replay of a CREATE_SESSION that failed");
     }
     if (args.csa_sequence !== (client.createSequence + 1) >>> 0) {
       throw new NfsError("NFS4ERR_SEQ_MISORDERED", `csa_sequence ${args.csa_sequence}`);
     }
-    // RFC 8881 §18.36.4, phase 3: whoever made the record confirms it.
-    if (!client.confirmed && client.principal !== principal) {
-      throw new NfsError("NFS4ERR_CLID_INUSE", `Client ID belongs to ${client.principal}`);
+    const createSequence = args.csa_sequence;
+    try {
+      const result = makeSession(args, context, client);
+      state.clients.put({
+        ...client,
+        confirmed: true,
+        createSequence,
+        createReply: stored(result),
+      });
+      state.leases.renew(client.clientId);
+      return result;
+    } catch (error) {
+      // RFC 8881 §18.36.4, phase 2: the slot has moved on, whatever the later phases say; Linux counts on.
+      if (error instanceof NfsError) {
+        const createReply = stored({ csr_status: error.status });
+        state.clients.put({ ...client, createSequence, createReply });
+      }
+      throw error;
     }
-    if ((args.csa_flags & ~knownFlags) !== 0) {
-      throw new NfsError("NFS4ERR_INVAL", `Unknown flags ${args.csa_flags}`);
-    }
-    if (state.sessions.ofClient(client.clientId).length >= sessionLimits.sessionsOfClient) {
-      throw new NfsError("NFS4ERR_NOSPC", `Client ID ${client.clientId} has too many sessions`);
-    }
-    const fore = grant(args.csa_fore_chan_attrs);
-    if (!client.confirmed) {
-      // RFC 8881 §18.36.4, phase 3: the client has restarted; its old life ends here.
-      const before = state.clients.ofOwner(client.ownerId, true);
-      if (before !== undefined) state.dropClient(before);
-    }
-    const session = state.sessions.create({
-      sessionId: context.randomBytes(16),
-      clientId: client.clientId,
-      maxRequestBytes: fore.ca_maxrequestsize,
-      maxResponseBytes: fore.ca_maxresponsesize,
-      maxCachedBytes: fore.ca_maxresponsesize_cached,
-      maxOperations: fore.ca_maxoperations,
-      slots: fore.ca_maxrequests,
-    });
-    const result: Result = {
-      csr_status: "NFS4_OK",
-      csr_resok4: {
-        csr_sessionid: session.record.sessionId,
-        csr_sequence: args.csa_sequence,
-        // No callbacks are ever sent, so that no connection is taken for them.
-        csr_flags:
-          args.csa_flags & CREATE_SESSION4_FLAG_PERSIST & ~CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
-        csr_fore_chan_attrs: fore,
-        csr_back_chan_attrs: { ...args.csa_back_chan_attrs, ca_rdma_ird: [] },
-      },
-    };
-    state.clients.put({
-      ...client,
-      confirmed: true,
-      createSequence: args.csa_sequence,
-      createReply: stored(result),
-    });
-    state.leases.renew(client.clientId);
-    return result;
   },
 });

@@ -5,6 +5,7 @@ import { attributeChanges } from "../attribute-changes.ts";
 import { currentInode, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
+import { shortest } from "../wire/bitmap.ts";
 import {
   CREATE4args,
   CREATE4res,
@@ -63,7 +64,7 @@ export const create = operation({
     context.current = { inode: made.inode, stateId: undefined };
     return {
       status: "NFS4_OK",
-      resok4: { cinfo: changeInfo(made.directory), attrset: args.createattrs.attrmask },
+      resok4: { cinfo: changeInfo(made.directory), attrset: shortest(args.createattrs.attrmask) },
     } as const;
   },
 });

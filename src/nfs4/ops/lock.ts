@@ -1,8 +1,9 @@
 // RFC 8881 §18.10 to §18.12: LOCK, LOCKT, LOCKU.
 import type { InodeNumber } from "../../vfs/attributes.ts";
+import { stateLimits } from "../limits.ts";
 import { currentInode, type OperationContext, operation, sessionOf } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
-import { type ByteRange, byteRange, endOfRange } from "../state/byte-range.ts";
+import { add, type ByteRange, byteRange, endOfRange, subtract } from "../state/byte-range.ts";
 import type { LockOwner, LockRecord } from "../state/lock.ts";
 import { type OpenRecord, share } from "../state/open.ts";
 import { NfsError } from "../status.ts";
@@ -108,6 +109,20 @@ function lockerOf(context: OperationContext, locker: LockerArgs, inode: InodeNum
   return { open, owner: lock, lock };
 }
 
+/** @throws {NfsError} DELAY while the client has more lock states than the server's memory allows. */
+function requireRoom({ state }: OperationContext, { clientId }: LockOwner): void {
+  if (state.locks.countOf(clientId) >= stateLimits.locksOfClient) {
+    throw new NfsError("NFS4ERR_DELAY", `Client ID ${clientId} has too many locks`);
+  }
+}
+
+/** @throws {NfsError} DELAY when the owner's locks on the file have too many pieces; a lock that joins them goes through. */
+function requireFewPieces(inode: InodeNumber, ranges: readonly ByteRange[]): void {
+  if (ranges.length > stateLimits.rangesOfLock) {
+    throw new NfsError("NFS4ERR_DELAY", `Too many ranges of inode ${inode} are locked`);
+  }
+}
+
 /** RFC 8881 §18.10. Never waits: a client that wants to asks again. */
 export const lock = operation({
   name: "OP_LOCK",
@@ -132,6 +147,8 @@ export const lock = operation({
       throw new NfsError("NFS4ERR_OPENMODE", `Inode ${inode} is not open for this lock`);
     }
     requireFree(context, locker.owner, inode, range);
+    if (locker.lock === undefined) requireRoom(context, locker.owner);
+    else requireFewPieces(inode, add(locker.lock.ranges, range));
     const record = state.locks.lock(
       locker.lock ?? state.locks.create(locker.open, locker.owner),
       range,
@@ -177,6 +194,7 @@ export const locku = operation({
     if (held === undefined || held.inode !== inode) {
       throw new NfsError("NFS4ERR_BAD_STATEID", `Not a lock stateid of inode ${inode}`);
     }
+    requireFewPieces(inode, subtract(held.ranges, range));
     const lock_stateid = stateIdOf(context.state.locks.unlock(held, range));
     context.current = { inode, stateId: lock_stateid };
     return { status: "NFS4_OK", lock_stateid } as const;

@@ -33,7 +33,8 @@ export const close = operation({
     const inode = currentInode(context);
     const open = namedOpen(context, args.open_stateid, inode);
     context.state.closeOpen(open);
-    if ((open.access & share.write) !== 0) context.requireSync();
+    // What the client wrote and was told of; that the open is gone may be lost with the machine, as the open is then.
+    if ((open.access & share.write) !== 0) context.requireEarlierSync();
     context.current = { inode, stateId: undefined };
     return { status: "NFS4_OK", open_stateid: closedStateId } as const;
   },

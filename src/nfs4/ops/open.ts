@@ -4,11 +4,12 @@ import type { CreateMode } from "../../vfs/file-system.ts";
 import { fileName } from "../../vfs/name.ts";
 import type { TypeOf } from "../../xdr/codec.ts";
 import { attributeChanges } from "../attribute-changes.ts";
+import { stateLimits } from "../limits.ts";
 import { currentInode, type OperationContext, operation, sessionOf } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { share } from "../state/open.ts";
 import { NfsError } from "../status.ts";
-import { attributeBitmap } from "../wire/bitmap.ts";
+import { attributeBitmap, shortest } from "../wire/bitmap.ts";
 import {
   type createhow4,
   OPEN4args,
@@ -60,7 +61,7 @@ function creation(
       return {
         mode: { kind: how.mode === "GUARDED4" ? "guarded" : "unchecked" },
         changes: attributeChanges(how.createattrs, minorVersion),
-        attrset: how.createattrs.attrmask,
+        attrset: shortest(how.createattrs.attrmask),
       };
     case "EXCLUSIVE4":
       return {
@@ -73,12 +74,19 @@ function creation(
       return {
         mode: { kind: "exclusive", verifier: how.ch_createboth.cva_verf },
         changes: attributeChanges(how.ch_createboth.cva_attrs, minorVersion),
-        attrset: how.ch_createboth.cva_attrs.attrmask,
+        attrset: shortest(how.ch_createboth.cva_attrs.attrmask),
       };
   }
 }
 
 type Bits = ReturnType<typeof shareBits>;
+
+/** @throws {NfsError} DELAY while the client holds more files open than the server's memory allows. */
+function requireRoom({ state }: OperationContext, clientId: bigint): void {
+  if (state.opens.countOf(clientId) >= stateLimits.opensOfClient) {
+    throw new NfsError("NFS4ERR_DELAY", `Client ID ${clientId} has too many files open`);
+  }
+}
 
 /**
  * Checks that the file may be opened this way. May suspend, so it comes before anything is changed.
@@ -94,6 +102,7 @@ function admit(
   const { state, fileSystem, call } = context;
   const { clientId } = sessionOf(context).record;
   const own = state.opens.find(clientId, args.owner.owner, inode);
+  if (own === undefined) requireRoom(context, clientId);
   if (!isNew) {
     fileSystem.open(call, inode, {
       read: (bits.access & share.read) !== 0,
@@ -117,6 +126,8 @@ function openNew(context: OperationContext, args: Args, how: createhow4, bits: B
     throw new NfsError("NFS4ERR_INVAL", `OPEN4_CREATE with ${args.claim.claim}`);
   }
   const { mode, changes, attrset } = creation(how, context.minorVersion);
+  // Before anything is made: whose open of a new file it would be is not asked again.
+  requireRoom(context, sessionOf(context).record.clientId);
   const made = fileSystem.createFile(call, directory, fileName(args.claim.file), mode, changes);
   if (made.created) {
     admit(context, args, made.inode, bits, true);

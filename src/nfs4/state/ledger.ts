@@ -39,6 +39,11 @@ export class Ledger {
     }
   }
 
+  /** How many transactions have changed something: a position for `StateStore.sync`. */
+  get commits(): number {
+    return this.#store.commits;
+  }
+
   /** Registers how a change of memory is taken back should the transaction fail; undone last first. */
   onRollback(undo: () => void): void {
     this.#check();

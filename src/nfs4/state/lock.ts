@@ -68,6 +68,7 @@ export class LockTable {
   readonly #byOwner: Index<string, LockRecord>;
   readonly #byInode: Index<InodeNumber, LockRecord>;
   readonly #byOpen: Index<string, LockRecord>;
+  readonly #byClient: Index<bigint, LockRecord>;
   readonly #randomBytes: (length: number) => Uint8Array;
 
   constructor(deps: {
@@ -79,6 +80,7 @@ export class LockTable {
     this.#byOwner = this.#records.indexBy((record) => ownerKey(record, record.inode));
     this.#byInode = this.#records.indexBy(({ inode }) => inode);
     this.#byOpen = this.#records.indexBy(({ openOther }) => mapKey(openOther));
+    this.#byClient = this.#records.indexBy(({ clientId }) => clientId);
   }
 
   get(other: Uint8Array): LockRecord | undefined {
@@ -87,6 +89,11 @@ export class LockTable {
 
   get size(): number {
     return this.#records.size;
+  }
+
+  /** How many lock states a client has. */
+  countOf(clientId: bigint): number {
+    return this.#byClient.count(clientId);
   }
 
   /** The lock state of an owner on a file. */

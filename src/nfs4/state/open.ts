@@ -85,6 +85,11 @@ export class OpenTable {
     return this.#byClient.get(clientId);
   }
 
+  /** How many opens a client has. */
+  countOf(clientId: bigint): number {
+    return this.#byClient.count(clientId);
+  }
+
   ofFile(inode: InodeNumber): readonly OpenRecord[] {
     return this.#byInode.get(inode);
   }

@@ -57,6 +57,7 @@ export function mapKey(bytes: Uint8Array): string {
 /** Records of a table by something else than their key. */
 export interface Index<K, T> {
   get(key: K): readonly T[];
+  count(key: K): number;
 }
 
 /** Immutable records of one kind, in memory and in the store; a change is a new record under the same key. */
@@ -93,7 +94,10 @@ export class RecordTable<T> {
     };
     for (const record of this.#records.values()) add(record);
     this.#indexes.push({ add, remove });
-    return { get: (key) => [...(entries.get(key) ?? [])] };
+    return {
+      get: (key) => [...(entries.get(key) ?? [])],
+      count: (key) => entries.get(key)?.size ?? 0,
+    };
   }
 
   get(key: Uint8Array): T | undefined {

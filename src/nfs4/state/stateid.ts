@@ -39,7 +39,9 @@ export function newStateIdOther(
   kind: StateKind,
   randomBytes: (length: number) => Uint8Array,
 ): Uint8Array {
-  const other = Uint8Array.from([kindByte[kind], ...randomBytes(11)]);
+  const other = new Uint8Array(12);
+  other[0] = kindByte[kind];
+  other.set(randomBytes(11), 1);
   return other;
 }
 

@@ -17,6 +17,13 @@ export function attributeBitmap(...names: readonly fattr4_name[]): bitmap4 {
   return bitmapOf(names.map((name) => fattr4_number[name]));
 }
 
+/** The same bits without words of zeros at the end, however many the client sent. */
+export function shortest(bitmap: bitmap4): bitmap4 {
+  let length = bitmap.length;
+  while (length > 0 && bitmap[length - 1] === 0) length -= 1;
+  return length === bitmap.length ? bitmap : bitmap.slice(0, length);
+}
+
 /** Whether bit `number` is set. */
 export function hasBit(bitmap: bitmap4, number: number): boolean {
   return (((bitmap[number >>> 5] ?? 0) >>> (number & 31)) & 1) === 1;

@@ -110,14 +110,30 @@ describe("Attributes", () => {
   });
 
   it("that this server does not have are left out of GETATTR", async () => {
-    const request = bitmapOf(Array.from({ length: 100 }, (_, at) => at));
+    const setOnly = new Set([48, 54]);
+    const all = Array.from({ length: 100 }, (_, at) => at);
+    const request = bitmapOf(all.filter((bit) => !setOnly.has(bit)));
     const answer = await client.ok([putFh(fh), op("GETATTR", { attr_request: request })], {
       cacheThis: false,
     });
     const { attrmask } = answer.ok("GETATTR").resok4.obj_attributes;
     const { supported_attrs = [] } = await attributesOf(client, fh, "supported_attrs");
-    const readable = bitsOf(supported_attrs).filter((bit) => bit !== 48 && bit !== 54);
+    const readable = bitsOf(supported_attrs).filter((bit) => !setOnly.has(bit));
     assert.deepEqual(bitsOf(attrmask), readable);
+  });
+
+  it("that can only be set cannot be asked for", async () => {
+    for (const bit of [48, 54]) {
+      const ask = op("GETATTR", { attr_request: bitmapOf([1, bit]) });
+      assert.equal((await client.call([putFh(fh), ask])).status, "NFS4ERR_INVAL");
+    }
+  });
+
+  it("are told back in the shortest bitmap, however many words the client sent", async () => {
+    const { attrmask, attr_vals } = encodeAttributes({ mode: 0o600 });
+    const padded = { attrmask: [...attrmask, ...Array.from({ length: 5000 }, () => 0)], attr_vals };
+    const answer = await set(padded);
+    assert.deepEqual(answer.ok("SETATTR").attrsset, attrmask);
   });
 
   it("of a file are as the table in the design says", async () => {
