@@ -1,5 +1,5 @@
 # make demo | test | check | bench: each sets up what it needs and is not there yet, and says what it does.
-# make reference: the file tests against another NFS server, which shows that the tests themselves are right.
+# make soak: kills and power cuts, 20 times each. make reference: the file tests against another NFS server, which shows that the tests themselves are right.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ CFLAGS := -O2 -Wall -Wextra -Werror
 # CommonJS packages in an ES module ask for Node's own modules by `require`.
 BANNER := import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
 
-.PHONY: help demo test check bench reference clean setup-demo setup-test setup-check setup-bench setup-reference
+.PHONY: help demo test check bench soak reference clean setup-demo setup-test setup-check setup-bench setup-reference
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -40,6 +40,10 @@ check: setup-check
 
 bench: setup-bench
 	@node bench/run.ts
+
+# The long runs: 20 kills and 20 power cuts; figures go to docs/test-report.md.
+soak: setup-test
+	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 mocha --forbid-only test/e2e/crash.test.ts test/e2e/power-cut.test.ts
 
 reference: setup-reference
 	@scripts/run-tests.sh reference

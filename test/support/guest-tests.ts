@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { type Guest, quoteForShell } from "./guest.ts";
+import { quoteForShell } from "./guest.ts";
 import { type GuestTestResult, resultMark } from "./run-guest-tests.ts";
-import { bootGuest, type GuestOptions, projectDir } from "./uml.ts";
+import { bootGuest, type GuestOptions, projectDir, type UmlGuest } from "./uml.ts";
 
 const runner = join(projectDir, "test/support/run-guest-tests.ts");
 
@@ -12,10 +12,13 @@ export interface GuestSuite {
   /** Below `test/e2e/guest/`. Loading one must not need the guest: what it needs it reads in `before`. */
   readonly files: readonly string[];
   readonly guest: GuestOptions;
-  /** Called once the guest runs; the result is the environment of the test files. */
-  readonly prepare: (guest: Guest) => Promise<Readonly<Record<string, string>>>;
+  /**
+   * Called once the guest runs; the result is the environment of the test files. `NETWORK_NAMESPACE` in it names the one
+   * that they run in.
+   */
+  readonly prepare: (guest: UmlGuest) => Promise<Readonly<Record<string, string>>>;
   /** Called after the last test, with the guest still up; may throw to fail the suite. */
-  readonly finish?: (guest: Guest) => Promise<void>;
+  readonly finish?: (guest: UmlGuest) => Promise<void>;
   /** For all tests together. Default 300,000. */
   readonly timeoutMs?: number;
 }
@@ -79,11 +82,14 @@ export function defineGuestSuite(suite: GuestSuite): void {
   const files = suite.files.map((file) => join(projectDir, "test/e2e/guest", file));
   const paths = listTests(files);
   const results = new Results();
-  let guest: Guest | undefined;
+  let guest: UmlGuest | undefined;
 
-  const start = async (booted: Guest): Promise<void> => {
+  const start = async (booted: UmlGuest): Promise<void> => {
     const env = await suite.prepare(booted);
-    const command = `exec node ${[runner, ...files].map(quoteForShell).join(" ")}`;
+    const { NETWORK_NAMESPACE } = env;
+    const within = NETWORK_NAMESPACE === undefined ? "" : `nsenter --net=${NETWORK_NAMESPACE} `;
+    // 10,000 connections need as many descriptors.
+    const command = `ulimit -n 65536; exec ${within}node ${[runner, ...files].map(quoteForShell).join(" ")}`;
     const run = booted.run(command, {
       env,
       timeoutMs: suite.timeoutMs ?? 300_000,

@@ -22,6 +22,8 @@ import { createGuestNetwork, type GuestNetwork } from "./guest-network.ts";
 
 /** How to boot a guest. */
 export interface GuestOptions {
+  /** For what only a User Mode Linux can do. Default: what {@link guestKind} says. */
+  readonly kind?: "uml";
   /** Names the log file: `build/logs/guest-<name>.log`, overwritten by the next guest of that name. */
   readonly name: string;
   /** Memory of a User Mode Linux. Default 1000. */
@@ -33,8 +35,11 @@ export interface GuestOptions {
   readonly disk?: GuestDisk | { readonly sizeBytes: number };
   /** Default `/var/lib/s3files`. */
   readonly diskAt?: string;
-  /** `tap` connects a User Mode Linux to a namespace of the host, see {@link UmlGuest.network}. Default `none`. */
-  readonly network?: "none" | "tap";
+  /**
+   * `tap` connects the guest to a namespace of the host, see {@link UmlGuest.network}; one of the caller's outlives the
+   * guest, with the servers in it. Default `none`.
+   */
+  readonly network?: "none" | "tap" | GuestNetwork;
   /** Environment of all commands. */
   readonly env?: Readonly<Record<string, string>>;
   /** The guest is killed after this time, even when the test run is gone. Default 1,800. */
@@ -62,31 +67,30 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
   mkdirSync(join(build, "logs"), { recursive: true });
   mkdirSync(guestsDir, { recursive: true });
   removeLeftovers([guestsDir, "/dev/shm"]);
-  const kind = guestKind();
-  if (kind === "host" && (options.disk !== undefined || options.network === "tap")) {
-    throw new Error("A guest with a disk or a tap device needs S3FILES_E2E=uml");
+  const kind = options.kind ?? guestKind();
+  if (kind === "host" && options.disk !== undefined) {
+    throw new Error("A guest with a disk needs S3FILES_E2E=uml");
   }
   const logPath = join(build, "logs", `guest-${options.name}.log`);
   const log = createWriteStream(logPath);
   using undoing = new DisposableStack();
   const sharedDir = undoing.adopt(mkdtempSync(join(guestsDir, `${guestTag}-`)), removeFolder);
   undoing.use(undoWhenAbandoned(() => removeFolder(sharedDir)));
-  const network = options.network === "tap" ? undoing.use(createGuestNetwork()) : undefined;
+  const network = networkOf(options.network, undoing);
   const disk = diskOf(options.disk, undoing);
   const recordPath = join(sharedDir, "record");
 
   const child =
     kind === "uml"
       ? startUml(options, { sharedDir, recordPath, network, disk })
-      : startOnHost(options, sharedDir);
+      : startOnHost(options, sharedDir, network);
   const group = child.pid;
   if (group === undefined) throw new Error("The guest's process cannot be started");
+  const umlPid = join(sharedDir, "uml/pid");
   const killGroup = () => {
-    try {
-      process.kill(-group, "SIGKILL");
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-    }
+    killGroupOf(group);
+    // User Mode Linux leaves the group for one of its own, with its helpers and the guest's processes.
+    if (existsSync(umlPid)) killGroupOf(Number(readFileSync(umlPid, "utf8")));
   };
   undoing.use(undoWhenAbandoned(killGroup));
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -99,9 +103,12 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
     stream?.on("data", (bytes: Buffer) => void log.write(bytes));
   }
 
+  const read = () => (existsSync(recordPath) ? readFileSync(recordPath, "latin1") : "");
+  let lastRecord: string | undefined;
   const kill = async () => {
     killGroup();
     await ended;
+    lastRecord ??= read();
     cleanUp.dispose();
   };
   const cleanUp = undoing.move();
@@ -142,15 +149,33 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
     sharedDir,
     network,
     ...commands,
-    recorded: () => (existsSync(recordPath) ? readFileSync(recordPath, "latin1") : ""),
+    recorded: () => lastRecord ?? read(),
     kill,
     shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
 }
 
+function killGroupOf(group: number): void {
+  // 0 and 1 would be this process's own group, and everything.
+  if (!(group > 1)) return;
+  try {
+    process.kill(-group, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
 function diskOf(wish: GuestOptions["disk"], undoing: DisposableStack): GuestDisk | undefined {
   return wish === undefined || "path" in wish ? wish : undoing.use(createDisk(wish.sizeBytes));
+}
+
+function networkOf(
+  wish: GuestOptions["network"],
+  undoing: DisposableStack,
+): GuestNetwork | undefined {
+  if (wish === undefined || wish === "none") return undefined;
+  return wish === "tap" ? undoing.use(createGuestNetwork()) : wish;
 }
 
 function removeFolder(path: string): void {
@@ -212,12 +237,20 @@ function startUml(
   }
 }
 
-function startOnHost(options: GuestOptions, sharedDir: string): ChildProcess {
+function startOnHost(
+  options: GuestOptions,
+  sharedDir: string,
+  network: GuestNetwork | undefined,
+): ChildProcess {
   // --kill-child: the end of the first process ends the namespace's others.
-  const unshare = ["--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"];
+  const unshare = ["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
+  // A guest on the host shares the network with what is beside it.
+  const inNetwork =
+    network === undefined ? [] : [`nsenter`, `--net=/run/netns/${network.namespace}`];
+  if (network === undefined) unshare.push("--net");
   const env = ["S3FILES_ON_HOST=1", ...initArguments(options)];
   const lifetime = ["timeout", "--signal=KILL", `${options.lifetimeSeconds ?? 1800}`];
-  const [program = "", ...args] = [...lifetime, "unshare", ...unshare, "env", ...env];
+  const [program = "", ...args] = [...lifetime, ...inNetwork, "unshare", ...unshare, "env", ...env];
   return spawn(program, [...args, "bash", join(support, "guest-init.sh")], {
     detached: true,
     cwd: sharedDir,

@@ -115,19 +115,20 @@ describe("directories and names", () => {
     assert.equal(statSync(at("parent")).nlink, before + 2);
   });
 
-  it("holds 10,000 entries and lists each once", function () {
-    this.timeout(180_000);
+  // S3FILES_ENTRIES: fewer where another suite holds the 10,000.
+  const entries = Number(process.env["S3FILES_ENTRIES"] ?? 10_000);
+  it("holds a directory of thousands of entries and lists each once", function () {
+    this.timeout(400_000);
+    const entry = (i: number) => `entry-${String(i).padStart(5, "0")}`;
     mkdirSync(at("many"));
-    probe("many", at("many"), 10_000);
+    probe("many", at("many"), entries);
     const names = readdirSync(at("many")).sort();
-    assert.equal(names.length, 10_000);
-    assert.equal(new Set(names).size, 10_000);
-    assert.equal(names[0], "entry-00000");
-    assert.equal(names.at(-1), "entry-09999");
-    for (let i = 0; i < 10_000; i += 2) {
-      unlinkSync(at("many", `entry-${String(i).padStart(5, "0")}`));
-    }
-    assert.equal(readdirSync(at("many")).length, 5_000);
+    assert.equal(names.length, entries);
+    assert.equal(new Set(names).size, entries);
+    assert.equal(names[0], entry(0));
+    assert.equal(names.at(-1), entry(entries - 1));
+    for (let i = 0; i < entries; i += 2) unlinkSync(at("many", entry(i)));
+    assert.equal(readdirSync(at("many")).length, entries / 2);
   });
 
   it("keeps names of 255 bytes and refuses 256 with ENAMETOOLONG", () => {

@@ -27,6 +27,28 @@ describe("RPC calls", () => {
     assert.equal(call?.recordBytes, 24 + 8 + 32 + 8 + 4);
   });
 
+  it("go on when what is to happen after a reply fails, sent or not", async () => {
+    const gate = Promise.withResolvers<void>();
+    const rig = new RpcRig(async (call) => {
+      if (call.procedure === 2) await gate.promise;
+      const onSent = () => {
+        throw new Error("Cannot release");
+      };
+      return { kind: "success", results: [results], onSent };
+    });
+    const client = rig.connect();
+    await client.rpc(1, Buffer.alloc(0));
+    assert.equal((await client.rpc(1, Buffer.alloc(0))).reader.u32(), 42);
+    const late = client.rpc(2, Buffer.alloc(0));
+    await settle();
+    client.destroy();
+    await assert.rejects(late);
+    gate.resolve();
+    await settle();
+    assert.equal(rig.connections.size, 0);
+    assert.equal(rig.logged.filter((line) => line.includes("Cannot release")).length, 3);
+  });
+
   it("are accepted without a credential", async () => {
     const rig = new RpcRig(() => success(results));
     await rig.connect({ credential: undefined }).rpc(0, Buffer.alloc(0));

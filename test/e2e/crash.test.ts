@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import {
+  assertNothingLost,
+  type CrashPlace,
+  crashLoads,
+  killUnderLoad,
+  volumeForLoads,
+} from "../support/crashes.ts";
+import { GuestDriver } from "../support/guest-driver.ts";
+import { GuestLoad } from "../support/guest-loads.ts";
+import { NetworkS3 } from "../support/network-s3.ts";
+import { bootGuest } from "../support/uml.ts";
+
+/** An even number; `make soak` takes 20. */
+const kills = Number(process.env["S3FILES_KILLS"] ?? "8");
+/** A kill counts when a mutating compound was under way at most so long before. */
+const nearMs = 50;
+const seed = Number(process.env["S3FILES_SEED"] ?? Date.now() % 1_000_000);
+
+const say = (line: string) => process.stdout.write(`      ${line}\n`);
+
+/** Runs `test` in a guest with a store and the driver. */
+async function withDriver(
+  name: string,
+  supervisorArguments: readonly string[],
+  test: (place: CrashPlace) => Promise<void>,
+): Promise<void> {
+  await using guest = await bootGuest({ name, network: "tap", memoryMb: 1500 });
+  if (guest.network === undefined) throw new Error("The guest has no network");
+  await using s3 = await NetworkS3.start(guest.network);
+  const driver = await GuestDriver.start(guest, { s3: s3.access, supervisorArguments });
+  await test({ guest, driver, s3 });
+}
+
+describe(`a server killed with -9 (seed ${seed})`, function () {
+  this.timeout(600_000);
+
+  it(`loses nothing in ${kills} kills, with half of them before any export and half amid exports`, async () => {
+    await withDriver("crash", [], async (place) => {
+      for (const [at, writeBackDelay] of ["60s", "0s"].entries()) {
+        const name = `crash-${writeBackDelay}`;
+        const loads = crashLoads(Math.ceil(kills / 4), seed + at * 1000);
+        const made = await volumeForLoads(place, name, { writeBackDelay }, loads);
+        const target = { volumeId: made.volume.volumeId, mount: made.mount };
+        const result = await killUnderLoad(place, target, {
+          kills: kills / 2,
+          seed: seed + at,
+          loads,
+        });
+        const near = result.kills.filter(
+          ({ outstanding, lateMs }) => outstanding > 0 && lateMs <= nearMs,
+        );
+        const calls = result.jobs.reduce((sum, { record }) => sum + record.returned, 0);
+        say(
+          `writeBackDelay ${writeBackDelay}: ${near.length} of ${result.kills.length} kills within ${nearMs} ms of a mutating compound under way, ${calls} calls returned`,
+        );
+        assert.equal(near.length, result.kills.length);
+        await assertNothingLost(place, { name, ...made }, result.jobs);
+        await place.driver.unmount(made.volume.volumeId, name);
+      }
+    });
+  });
+
+  it("loses nothing when it dies after each upload, before it has recorded it", async () => {
+    await withDriver("crash-failpoint", ["--failpoint", "sync.uploaded"], async (place) => {
+      const [load] = crashLoads(1, seed);
+      assert.ok(load !== undefined);
+      const options = { ...load, longestWrite: 300 };
+      const name = "crash-failpoint";
+      const made = await volumeForLoads(place, name, { writeBackDelay: "0s" }, [options]);
+      const running = new GuestLoad(place.guest, made.mount, options, 60);
+      await running.ended();
+      // Each flush ends with its server, until nothing is left to upload.
+      for (let tries = 0; ; tries++) {
+        try {
+          await place.driver.flush(made.volume.volumeId, 30_000);
+          break;
+        } catch (error) {
+          if (tries === 60) throw error;
+        }
+      }
+      const restarts = await place.driver.restarts(made.volume.volumeId);
+      say(`the server died ${restarts} times after an upload`);
+      assert.ok(restarts > 0);
+      await assertNothingLost(place, { name, ...made }, [running.job()]);
+    });
+  });
+});

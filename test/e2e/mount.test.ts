@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import type { ProvisionedVolume } from "../support/csi-client.ts";
+import { GuestDriver } from "../support/guest-driver.ts";
+import { defineGuestSuite } from "../support/guest-tests.ts";
+import { NetworkS3 } from "../support/network-s3.ts";
+import { assertSameDigests, fileDigests, objectDigests } from "../support/objects-and-files.ts";
+import { fileSuites } from "./file-suites.ts";
+
+/** A tree to be found at S3: deep, empty and large files, names beyond ASCII; then edits, renames and removals. */
+const makeTree = `set -eu
+mkdir -p tree/a/b tree/old
+head -c 3000000 /dev/urandom > tree/a/large
+echo one > tree/a/b/one; echo two > "tree/a/b/zwei ü"; : > tree/empty
+head -c 20000000 /dev/urandom > tree/many-parts
+for i in 1 2 3; do echo $i > tree/old/$i; done
+sync -f tree
+echo edited | dd of=tree/many-parts bs=1 seek=9000000 conv=notrunc status=none
+echo more >> tree/a/b/one
+mv tree/old tree/new; rm tree/new/2; mv tree/a/large tree/new/3
+truncate -s 1000 tree/a/large-and-cut; ln -s one tree/a/b/link
+`;
+
+// Once with all exports at the end, once amid them.
+for (const { minorVersion, cacheMode, writeBackDelay, entries } of [
+  { minorVersion: 2, cacheMode: "full", writeBackDelay: "10m", entries: 10_000 },
+  { minorVersion: 1, cacheMode: "metadata-only", writeBackDelay: "1s", entries: 1_000 },
+] as const) {
+  let s3: NetworkS3 | undefined;
+  let driver: GuestDriver | undefined;
+  let volume: ProvisionedVolume | undefined;
+  const name = `files-${minorVersion}`;
+
+  defineGuestSuite({
+    title: `a mount of version 4.${minorVersion} with cacheMode ${cacheMode}`,
+    files: fileSuites,
+    guest: { name: `mount-4.${minorVersion}`, network: "tap" },
+    timeoutMs: 900_000,
+    async prepare(guest) {
+      if (guest.network === undefined) throw new Error("The guest has no network");
+      s3 = await NetworkS3.start(guest.network);
+      driver = await GuestDriver.start(guest, { s3: s3.access });
+      volume = await driver.provision(name, { cacheMode, writeBackDelay });
+      const mount = await driver.mount(volume, name, [`vers=4.${minorVersion}`]);
+      assert.match(
+        await guest.check(`grep -F ' ${mount} ' /proc/mounts`),
+        new RegExp(` nfs4 .*vers=4\\.${minorVersion},`),
+      );
+      return { MOUNT: mount, S3FILES_ENTRIES: String(entries) };
+    },
+    async finish(guest) {
+      await using _s3 = s3;
+      if (s3 === undefined || driver === undefined || volume === undefined) return;
+      const [bucket = ""] = await s3.buckets();
+      const mount = driver.placeOf(name).targetPath;
+      await guest.check(`cd ${mount}\n${makeTree}`);
+      await driver.flush(volume.volumeId);
+      assertSameDigests(await objectDigests(s3, bucket), await fileDigests(guest, mount));
+      if (cacheMode === "metadata-only") {
+        const [found] = await driver.volumes();
+        // What has been exported is dropped within a second or two.
+        const kept = await guest.check(`cat ${mount}/tree/many-parts > /dev/null
+for i in $(seq 50); do [ -z "$(find ${found?.folder}/state/data -type f -size +0)" ] && break; sleep 0.2; done
+find ${found?.folder}/state/data -type f -size +0`);
+        assert.equal(kept, "");
+      }
+      await driver.unmount(volume.volumeId, name);
+      await driver.deprovision(volume.volumeId);
+      assert.deepEqual(await s3.buckets(), []);
+      assert.equal(await guest.check("grep -c nfs4 /proc/mounts || true"), "0");
+      await driver.stop();
+    },
+  });
+}
