@@ -64,10 +64,17 @@ export class ExtentMap {
   /**
    * Records that `[start, end)` was written to the cache file of `generation`, the inode's unfrozen write
    * generation. What this replaces and may be needed after a power cut goes to the shadow layer. `synced`: the
-   * bytes are on the disk already.
+   * bytes are on the disk already. Returns the other cache files that held bytes of the range: nothing may refer to
+   * one of them any more.
    */
-  write(inode: InodeNumber, start: number, end: number, generation: number, synced: boolean): void {
-    if (start >= end) return;
+  write(
+    inode: InodeNumber,
+    start: number,
+    end: number,
+    generation: number,
+    synced: boolean,
+  ): ReadonlySet<number> {
+    if (start >= end) return new Set();
     const replaced = this.#table.cut("extent", inode, start, end);
     const lastEpoch = synced ? 0 : this.#epoch;
     let at = start;
@@ -98,6 +105,8 @@ export class ExtentMap {
       }
     }
     add(end, lastEpoch);
+    const others = replaced.filter((piece) => piece.generation !== generation);
+    return new Set(others.map((piece) => piece.generation));
   }
 
   /**

@@ -10,6 +10,8 @@ const lookMs = 1_000;
 
 /** A scan of the extents is followed by so many times its duration without one. */
 const scanShare = 50;
+/** And by no longer than this, in milliseconds: a scan on a busy machine takes long and says little. */
+const maxScanPauseMs = 10_000;
 
 interface CleanFile {
   readonly inode: InodeNumber;
@@ -78,7 +80,7 @@ export class Eviction {
     const files = this.#inOrder(state.extents.cleanFiles());
     this.#split(files);
     const nowMs = this.#context.clock.monotonicMs();
-    this.#nextScanMs = nowMs + scanShare * (nowMs - startMs);
+    this.#nextScanMs = nowMs + Math.min(maxScanPauseMs, scanShare * (nowMs - startMs));
     let excess = this.#excessBytes(files.reduce((sum, file) => sum + file.bytes, 0));
     this.#neededBytes = 0;
     for (let at = 0; at < files.length && excess > 0 && !this.#stopped; at += stepFiles) {

@@ -108,7 +108,9 @@ function apply(context: Context, call: Call, row: InodeRow, write: Write): void 
     row.holeBytes += start - size;
   }
   row.holeBytes -= holesWithin(context, row, start, Math.min(end, size));
-  extents.write(row.id, start, end, row.writeGeneration, write.stability !== "unstable");
+  const isSynced = write.stability !== "unstable";
+  const replaced = extents.write(row.id, start, end, row.writeGeneration, isSynced);
+  if (replaced.size > 0) context.state.removeUnusedFiles(row.id, replaced);
   row.sizeBytes = Math.max(size, end);
   const now = context.now();
   row.modifyTime = now;

@@ -68,7 +68,7 @@ describe(`a server killed with -9 (seed ${seed})`, function () {
       const options = { ...load, longestWrite: 300 };
       const name = "crash-failpoint";
       const made = await volumeForLoads(place, name, { writeBackDelay: "0s" }, [options]);
-      const running = new GuestLoad(place.guest, made.mount, options, 60);
+      const running = new GuestLoad(place.guest, made.mount, options, kills * 3);
       await running.ended();
       // Each flush ends with its server, until nothing is left to upload.
       for (let tries = 0; ; tries++) {

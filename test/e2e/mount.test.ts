@@ -59,7 +59,7 @@ for (const { minorVersion, cacheMode, writeBackDelay, entries } of [
         const [found] = await driver.volumes();
         // What has been exported is dropped within a second or two.
         const kept = await guest.check(`cat ${mount}/tree/many-parts > /dev/null
-for i in $(seq 50); do [ -z "$(find ${found?.folder}/state/data -type f -size +0)" ] && break; sleep 0.2; done
+for i in $(seq 150); do [ -z "$(find ${found?.folder}/state/data -type f -size +0)" ] && break; sleep 0.2; done
 find ${found?.folder}/state/data -type f -size +0`);
         assert.equal(kept, "");
       }

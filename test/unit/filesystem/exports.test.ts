@@ -51,6 +51,23 @@ describe("what is left for S3", () => {
     assert.equal((await row("p")).dirty, 0);
   });
 
+  // Issue 3: the cache file of an exported version stayed for ever once an edit had replaced all of it.
+  it("removes the cache file of an exported version that a write replaces whole", async () => {
+    const file = await d.create("a");
+    await d.write(file, 0, "one");
+    await volume.bucket.exportAll();
+    const before = [...volume.state.files.list()].map(({ generation }) => generation);
+    await d.write(file, 0, "two");
+    await volume.bucket.exportAll();
+    await volume.state.removalsDone();
+    const after = [...volume.state.files.list()].map(({ generation }) => generation);
+    assert.equal(before.length, 1);
+    assert.deepEqual(
+      after.filter((generation) => before.includes(generation)),
+      [],
+    );
+  });
+
   it("does not mark a directory for what happens in it", async () => {
     await d.mkdir("d");
     await volume.bucket.exportAll();
