@@ -7,7 +7,6 @@ import {
   volumeForLoads,
 } from "../support/crashes.ts";
 import { GuestDriver } from "../support/guest-driver.ts";
-import { GuestLoad } from "../support/guest-loads.ts";
 import { NetworkS3 } from "../support/network-s3.ts";
 import { bootGuest } from "../support/uml.ts";
 
@@ -58,31 +57,6 @@ describe(`a server killed with -9 (seed ${seed})`, function () {
         await assertNothingLost(place, { name, ...made }, result.jobs);
         await place.driver.unmount(made.volume.volumeId, name);
       }
-    });
-  });
-
-  it("loses nothing when it dies after each upload, before it has recorded it", async () => {
-    await withDriver("crash-failpoint", ["--failpoint", "sync.uploaded"], async (place) => {
-      const [load] = crashLoads(1, seed);
-      assert.ok(load !== undefined);
-      const options = { ...load, longestWrite: 300 };
-      const name = "crash-failpoint";
-      const made = await volumeForLoads(place, name, { writeBackDelay: "0s" }, [options]);
-      const running = new GuestLoad(place.guest, made.mount, options, kills * 3);
-      await running.ended();
-      // Each flush ends with its server, until nothing is left to upload.
-      for (let tries = 0; ; tries++) {
-        try {
-          await place.driver.flush(made.volume.volumeId, 30_000);
-          break;
-        } catch (error) {
-          if (tries === 60) throw error;
-        }
-      }
-      const restarts = await place.driver.restarts(made.volume.volumeId);
-      say(`the server died ${restarts} times after an upload`);
-      assert.ok(restarts > 0);
-      await assertNothingLost(place, { name, ...made }, [running.job()]);
     });
   });
 });
