@@ -70,7 +70,7 @@ setup-check:
 setup-bench:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_BENCH)
-	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) build/bin/bench-load dist/main.js
 
 setup-reference:
 	@scripts/preflight.sh npm root
@@ -105,6 +105,11 @@ build/bin/fs-probe: $(wildcard test/support/fs-probe*.c)
 	@echo "gcc: building $@"
 	@mkdir -p $(@D)
 	@gcc $(CFLAGS) -static -o $@ $^
+
+build/bin/bench-load: bench/load.c
+	@echo "gcc: building $@"
+	@mkdir -p $(@D)
+	@gcc $(CFLAGS) -static -o $@ $<
 
 build/bin/xstate-shim.so: test/support/xstate-shim.c
 	@echo "gcc: building $@"
