@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import {
   assertNothingLost,
-  type CrashPlace,
   crashLoads,
   killUnderLoad,
   volumeForLoads,
+  withDriver,
 } from "../support/crashes.ts";
-import { GuestDriver } from "../support/guest-driver.ts";
-import { NetworkS3 } from "../support/network-s3.ts";
-import { bootGuest } from "../support/uml.ts";
 
 /** An even number; `make soak` takes 20. */
 const kills = Number(process.env["S3FILES_KILLS"] ?? "8");
@@ -17,19 +14,6 @@ const nearMs = 50;
 const seed = Number(process.env["S3FILES_SEED"] ?? Date.now() % 1_000_000);
 
 const say = (line: string) => process.stdout.write(`      ${line}\n`);
-
-/** Runs `test` in a guest with a store and the driver. */
-async function withDriver(
-  name: string,
-  supervisorArguments: readonly string[],
-  test: (place: CrashPlace) => Promise<void>,
-): Promise<void> {
-  await using guest = await bootGuest({ name, network: "tap", memoryMb: 1500 });
-  if (guest.network === undefined) throw new Error("The guest has no network");
-  await using s3 = await NetworkS3.start(guest.network);
-  const driver = await GuestDriver.start(guest, { s3: s3.access, supervisorArguments });
-  await test({ guest, driver, s3 });
-}
 
 describe(`a server killed with -9 (seed ${seed})`, function () {
   this.timeout(600_000);

@@ -4,12 +4,13 @@ import { cpSync } from "node:fs";
 import { silentLog } from "../../src/base/log.ts";
 import { NfsServer } from "../../src/nfs4/nfs-server.ts";
 import { duplexPair } from "../support/duplex-pair.ts";
-import { ask, decodeAttributes, encodeAttributes } from "../support/nfs-attributes.ts";
+import { ask, decodeAttributes } from "../support/nfs-attributes.ts";
 import { NfsClient } from "../support/nfs-client.ts";
 import {
   attributesOf,
   closeFile,
   makeDirectory,
+  mkdir,
   nameOf,
   namesIn,
   openFile,
@@ -100,12 +101,7 @@ describe("The NFS server over a volume on the disk", () => {
   });
 
   it("executes creations in one compound with their attributes, and undoes nothing after an error", async () => {
-    const create = (name: string) =>
-      op("CREATE", {
-        objtype: { type: "NF4DIR" },
-        objname: nameOf(name),
-        createattrs: encodeAttributes({ mode: 0o2750, owner: "5" }),
-      });
+    const create = (name: string) => mkdir(name, { mode: 0o2750, owner: "5" });
     const answer = await client.call([
       putFh(root),
       create("a"),

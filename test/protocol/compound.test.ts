@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { operationOf, operations } from "../../src/nfs4/operations.ts";
 import { nfs_opnum4 } from "../../src/nfs4/wire/operation.ts";
 import { FsError } from "../../src/vfs/error.ts";
-import { ask, encodeAttributes } from "../support/nfs-attributes.ts";
+import { ask } from "../support/nfs-attributes.ts";
 import type { NfsClient } from "../support/nfs-client.ts";
 import {
   makeDirectory,
+  mkdir,
   nameOf,
   namesIn,
   openFile,
@@ -17,13 +18,6 @@ import {
 } from "../support/nfs-files.ts";
 import { op, statusOf } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
-
-const mkdir = (name: string) =>
-  op("CREATE", {
-    objtype: { type: "NF4DIR" },
-    objname: nameOf(name),
-    createattrs: encodeAttributes({ mode: 0o755 }),
-  });
 
 describe("A compound", () => {
   let world: NfsWorld;

@@ -5,6 +5,7 @@ import {
   attributesOf,
   closeFile,
   makeDirectory,
+  mkdir,
   nameOf,
   namesIn,
   openFile,
@@ -16,13 +17,6 @@ import {
 } from "../support/nfs-files.ts";
 import { type Operation, op } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
-
-const mkdir = (name: string) =>
-  op("CREATE", {
-    objtype: { type: "NF4DIR" },
-    objname: nameOf(name),
-    createattrs: encodeAttributes({ mode: 0o755 }),
-  });
 
 describe("A server that was killed and started again over its store", () => {
   let world: NfsWorld;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ask, encodeAttributes } from "../support/nfs-attributes.ts";
+import { ask } from "../support/nfs-attributes.ts";
 import type { CompoundAnswer, NfsClient } from "../support/nfs-client.ts";
-import { nameOf, namesIn, putFh, rootOf } from "../support/nfs-files.ts";
+import { mkdir, namesIn, putFh, rootOf } from "../support/nfs-files.ts";
 import { type Operation, op } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
 
@@ -55,11 +55,7 @@ class SlotUser {
     this.made += 1;
     return [
       putFh(this.root),
-      op("CREATE", {
-        objtype: { type: "NF4DIR" },
-        objname: nameOf(`${this.made}`),
-        createattrs: encodeAttributes({ mode: 0o700 }),
-      }),
+      mkdir(`${this.made}`, { mode: 0o700 }),
       op("GETFH"),
       op("GETATTR", { attr_request: ask("type") }),
     ];

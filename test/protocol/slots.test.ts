@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
-import { encodeAttributes } from "../support/nfs-attributes.ts";
 import type { NfsClient } from "../support/nfs-client.ts";
-import { makeDirectory, nameOf, namesIn, putFh, rootOf } from "../support/nfs-files.ts";
+import { makeDirectory, mkdir, nameOf, namesIn, putFh, rootOf } from "../support/nfs-files.ts";
 import { op } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
-
-/** A CREATE of a directory: a second execution would answer EXIST. */
-const mkdir = (name: string) =>
-  op("CREATE", {
-    objtype: { type: "NF4DIR" },
-    objname: nameOf(name),
-    createattrs: encodeAttributes({ mode: 0o755 }),
-  });
 
 describe("A slot", () => {
   let world: NfsWorld;

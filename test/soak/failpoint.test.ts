@@ -1,32 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  assertNothingLost,
-  type CrashPlace,
-  crashLoads,
-  volumeForLoads,
-} from "../support/crashes.ts";
-import { GuestDriver } from "../support/guest-driver.ts";
+import { assertNothingLost, crashLoads, volumeForLoads, withDriver } from "../support/crashes.ts";
 import { GuestLoad } from "../support/guest-loads.ts";
-import { NetworkS3 } from "../support/network-s3.ts";
-import { bootGuest } from "../support/uml.ts";
 
 const seed = Number(process.env["S3FILES_SEED"] ?? Date.now() % 1_000_000);
 const calls = 20;
 
 const say = (line: string) => process.stdout.write(`      ${line}\n`);
-
-/** Runs `test` in a guest with a store and the driver. */
-async function withDriver(
-  name: string,
-  supervisorArguments: readonly string[],
-  test: (place: CrashPlace) => Promise<void>,
-): Promise<void> {
-  await using guest = await bootGuest({ name, network: "tap", memoryMb: 1500 });
-  if (guest.network === undefined) throw new Error("The guest has no network");
-  await using s3 = await NetworkS3.start(guest.network);
-  const driver = await GuestDriver.start(guest, { s3: s3.access, supervisorArguments });
-  await test({ guest, driver, s3 });
-}
 
 describe(`a server with a failpoint (seed ${seed})`, function () {
   this.timeout(1_800_000);

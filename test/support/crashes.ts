@@ -2,20 +2,34 @@ import assert from "node:assert/strict";
 import { setTimeout as after } from "node:timers/promises";
 import type { ProvisionedVolume } from "./csi-client.ts";
 import type { Guest } from "./guest.ts";
-import type { GuestDriver } from "./guest-driver.ts";
+import { GuestDriver } from "./guest-driver.ts";
 import type { Kill } from "./guest-driver-agent.ts";
 import { baseObjects, GuestLoad, verifyLoads } from "./guest-loads.ts";
 import { Dice } from "./load-content.ts";
 import type { LoadOptions } from "./load-script.ts";
 import type { VerifyJob } from "./load-verify.ts";
-import type { NetworkS3 } from "./network-s3.ts";
+import { NetworkS3 } from "./network-s3.ts";
 import { assertSameDigests, objectDigests } from "./objects-and-files.ts";
+import { bootGuest } from "./uml.ts";
 
 /** What the crashes happen to. */
 export interface CrashPlace {
   readonly guest: Guest;
   readonly driver: GuestDriver;
   readonly s3: NetworkS3;
+}
+
+/** Runs `test` in a guest with a store and the driver. */
+export async function withDriver(
+  name: string,
+  supervisorArguments: readonly string[],
+  test: (place: CrashPlace) => Promise<void>,
+): Promise<void> {
+  await using guest = await bootGuest({ name, network: "tap", memoryMb: 1500 });
+  if (guest.network === undefined) throw new Error("The guest has no network");
+  await using s3 = await NetworkS3.start(guest.network);
+  const driver = await GuestDriver.start(guest, { s3: s3.access, supervisorArguments });
+  await test({ guest, driver, s3 });
 }
 
 /** The loads of a test, all with the same two objects to begin with. */

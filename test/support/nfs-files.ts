@@ -141,19 +141,22 @@ export async function closeFile(
   await client.ok([putFh(file.fh), op("CLOSE", { seqid: 0, open_stateid: file.stateid })]);
 }
 
+/** CREATE of a directory in the current one: a second execution would answer EXIST. */
+export const mkdir = (name: string, attributes: AttributeValues = { mode: 0o755 }): Operation =>
+  op("CREATE", {
+    objtype: { type: "NF4DIR" },
+    objname: nameOf(name),
+    createattrs: encodeAttributes(attributes),
+  });
+
 /** CREATE of a directory, which must succeed. */
 export async function makeDirectory(
   client: NfsClient,
   directory: Uint8Array,
   name: string,
-  attributes: AttributeValues = { mode: 0o755 },
+  attributes?: AttributeValues,
 ): Promise<Uint8Array> {
-  const create = op("CREATE", {
-    objtype: { type: "NF4DIR" },
-    objname: nameOf(name),
-    createattrs: encodeAttributes(attributes),
-  });
-  const answer = await client.ok([putFh(directory), create, op("GETFH")]);
+  const answer = await client.ok([putFh(directory), mkdir(name, attributes), op("GETFH")]);
   return Uint8Array.from(answer.ok("GETFH").resok4.object);
 }
 
