@@ -43,7 +43,7 @@ bench: setup-bench
 
 # The long runs: 20 kills and 20 power cuts; figures go to docs/test-report.md.
 soak: setup-test
-	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 mocha --forbid-only test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/soak/failpoint.test.ts
+	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 mocha --forbid-only test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts
 
 reference: setup-reference
 	@scripts/run-tests.sh reference

@@ -32,7 +32,7 @@ const names = ["f0", "f1", "f2"];
 const paths = folders.flatMap((folder) =>
   names.map((name) => (folder === "" ? name : `${folder}/${name}`)),
 );
-const failpoints = ["sync.frozen", "sync.uploaded", "sync.recorded"];
+const failpoints = ["sync.frozen", "sync.uploaded", "sync.deleted", "sync.recorded"];
 
 /** Runs what may be refused for reasons of the file system's own; true when it was done. */
 async function attempt(run: () => Promise<unknown>): Promise<boolean> {

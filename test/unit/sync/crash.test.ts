@@ -37,6 +37,41 @@ describe("a crash", () => {
     }
   }
 
+  it("after each upload, however often, ends with everything at S3", async () => {
+    await using volume = await new TestVolume().start();
+    for (const key of ["gone", "moved", "edited"]) volume.bucket.putObject(key, key);
+    await volume.remove("gone");
+    await volume.rename("moved", "there");
+    await volume.patch("edited", 0, "EDIT");
+    await volume.write("new", "new");
+    let deaths = 0;
+    for (; ; deaths++) {
+      assert.ok(deaths < 10, "it never ends");
+      volume.killAt("sync.uploaded");
+      await volume.engine.flush();
+      if (!volume.isDead) break;
+      await volume.restart();
+    }
+    assert.equal(deaths, 3);
+    assert.deepEqual(volume.bucket.keys(), ["edited", "new", "there"]);
+    assert.equal(volume.bucket.text("edited"), "EDITed");
+  });
+
+  it("after a deletion deletes nothing else after the restart", async () => {
+    await using volume = await new TestVolume().start();
+    volume.bucket.putObject("a", "alpha");
+    await volume.remove("a");
+    volume.killAt("sync.deleted");
+    await volume.engine.flush();
+    assert.ok(volume.isDead);
+    volume.bucket.putObject("a", "of another client");
+    await volume.restart();
+    await volume.flush();
+    assert.equal(volume.bucket.text("a"), "of another client");
+    await volume.refresh();
+    assert.equal(await volume.text("a"), "of another client");
+  });
+
   it("after an upload of a file that is then removed leaves no object", async () => {
     await using volume = await new TestVolume().start();
     await volume.write("a", "alpha");

@@ -3,7 +3,7 @@ import { assertNothingLost, crashLoads, volumeForLoads, withDriver } from "../su
 import { GuestLoad } from "../support/guest-loads.ts";
 
 const seed = Number(process.env["S3FILES_SEED"] ?? Date.now() % 1_000_000);
-const calls = 20;
+const calls = Number(process.env["S3FILES_CALLS"] ?? 20);
 
 const say = (line: string) => process.stdout.write(`      ${line}\n`);
 
