@@ -168,6 +168,7 @@ export const attributeRows: readonly AttributeRow[] = [
     (writer) => change_attr_type4.encode(writer, "NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR"),
     2,
   ),
+  constant("FATTR4_XATTR_SUPPORT", (writer) => writer.bool(true), 2),
 ];
 
 const rowsOf = {

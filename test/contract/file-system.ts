@@ -3,6 +3,8 @@ import { Driver, type FileSystemCase, named } from "../support/file-system-drive
 import { fileSystemData } from "./file-system-data.ts";
 import { fileSystemPermissions } from "./file-system-permissions.ts";
 import { fileSystemRename } from "./file-system-rename.ts";
+import { fileSystemSparse } from "./file-system-sparse.ts";
+import { fileSystemXattrs } from "./file-system-xattrs.ts";
 
 /**
  * What every file system of this project does, whatever it keeps its files in. `limits`: it has those of S3, on
@@ -25,6 +27,8 @@ export function fileSystemContract(
     fileSystemRename(current);
     fileSystemData(current);
     fileSystemPermissions(current);
+    fileSystemSparse(current);
+    fileSystemXattrs(current);
     if (traits.limits) fileSystemLimits(current);
   });
 }

@@ -1,6 +1,6 @@
 import type { Attributes, FileType, InodeNumber, Timespec } from "../../src/vfs/attributes.ts";
 import { FsError } from "../../src/vfs/error.ts";
-import type { FileName } from "../../src/vfs/name.ts";
+import type { FileName, XattrName } from "../../src/vfs/name.ts";
 import { MemoryBytes } from "./memory-bytes.ts";
 import type { UndoLog } from "./memory-state-store.ts";
 
@@ -12,6 +12,7 @@ export interface Node {
   readonly target: Uint8Array;
   readonly verifier: Uint8Array | undefined;
   readonly entries: Map<FileName, Entry>;
+  xattrs: ReadonlyMap<XattrName, Uint8Array>;
   mode: number;
   uid: number;
   gid: number;
@@ -134,6 +135,11 @@ export class MemoryTree {
     node.change += 1;
   }
 
+  /** Counts a change of what is told of a node that was saved, now. */
+  touchMetadata(node: Node): void {
+    this.changed(node, this.#now());
+  }
+
   /** Takes back what is changed in the fields of a node from here on. */
   save(node: Node): void {
     const before = { ...node };
@@ -155,6 +161,7 @@ export class MemoryTree {
     const { target = new Uint8Array(0), verifier } = extra;
     return {
       ...{ inode, type, target, verifier, bytes: new MemoryBytes(), entries: new Map() },
+      xattrs: new Map(),
       ...ownership,
       ...{ links: 0, sizeBytes: target.length, change: 1, parent: undefined },
       ...{ accessTime: now, modifyTime: now, changeTime: now },
@@ -183,9 +190,11 @@ export function checkSize({ inode, type }: Pick<Node, "inode" | "type">, sizeByt
     throw new FsError("FBIG", `Inode ${inode} with ${sizeBytes} bytes`);
 }
 
-/** @throws {FsError} ISDIR, INVAL. */
+/** @throws {FsError} ISDIR, SYMLINK, WRONG_TYPE. */
 export function requireFile(node: Node): Node {
-  if (node.type === "directory") throw new FsError("ISDIR", `Inode ${node.inode} is a directory`);
-  if (node.type !== "file") throw new FsError("INVAL", `Inode ${node.inode} is a ${node.type}`);
+  const { type, inode } = node;
+  if (type === "directory") throw new FsError("ISDIR", `Inode ${inode} is a directory`);
+  if (type === "symlink") throw new FsError("SYMLINK", `Inode ${inode} is a symbolic link`);
+  if (type !== "file") throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${type}`);
   return node;
 }

@@ -28,9 +28,10 @@ function notSupported(
 }
 
 /**
- * Optional operations (delegations, layouts, named attributes, and those of 4.2 and RFC 8276 that are not built yet),
- * and those of NFSv4.0 that NFSv4.1 must not have (RFC 8881 §15.2). Where a table leaves NOTSUPP out, it follows from
- * RFC 7862 §13 that the operation is optional.
+ * Optional operations (delegations, layouts, named attributes; of 4.2 copies between servers and those that go on after
+ * their answer, patterns, clones: Node cannot share blocks between ranges of files), and those of NFSv4.0 that
+ * NFSv4.1 must not have (RFC 8881 §15.2). Where a table leaves NOTSUPP out, it follows from RFC 7862 §13 that the
+ * operation is optional.
  */
 export const unsupported: readonly Operation[] = [
   notSupported(
@@ -95,43 +96,10 @@ export const unsupported: readonly Operation[] = [
   ),
   notSupported(
     2,
-    "OP_ALLOCATE",
-    permittedOnFile(
-      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
-      "NOSPC NOTSUPP OLD_STATEID OPENMODE ROFS SYMLINK WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_COPY",
-    permittedOnFile(
-      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
-      "LOCKED NOSPC NOTSUPP OFFLOAD_DENIED OLD_STATEID OPENMODE PARTNER_NOTSUPP PARTNER_NO_AUTH",
-      "PNFS_IO_HOLE PNFS_NO_LAYOUT ROFS SYMLINK WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
     "OP_COPY_NOTIFY",
     permittedOnFile(
       "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL IO ISDIR LOCKED",
       "NOTSUPP OLD_STATEID OPENMODE PNFS_IO_HOLE PNFS_NO_LAYOUT SYMLINK WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_DEALLOCATE",
-    permittedOnFile(
-      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED FBIG GRACE INVAL IO ISDIR NOTSUPP",
-      "OLD_STATEID OPENMODE ROFS SYMLINK WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_IO_ADVISE",
-    permittedOnFile(
-      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED FBIG GRACE INVAL IO ISDIR NOTSUPP",
-      "OLD_STATEID SYMLINK WRONG_TYPE",
     ),
   ),
   notSupported(
@@ -162,24 +130,6 @@ export const unsupported: readonly Operation[] = [
   ),
   notSupported(
     2,
-    "OP_READ_PLUS",
-    permittedOnFile(
-      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL IO ISDIR LOCKED",
-      "NOTSUPP OLD_STATEID OPENMODE PARTNER_NO_AUTH PNFS_IO_HOLE PNFS_NO_LAYOUT SYMLINK",
-      "WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_SEEK",
-    permittedOnFile(
-      "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED GRACE INVAL IO ISDIR LOCKED",
-      "NOTSUPP OLD_STATEID OPENMODE PNFS_IO_HOLE PNFS_NO_LAYOUT SYMLINK UNION_NOTSUPP",
-      "WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
     "OP_WRITE_SAME",
     permittedOnFile(
       "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
@@ -193,34 +143,6 @@ export const unsupported: readonly Operation[] = [
     permittedOnFile(
       "ACCESS ADMIN_REVOKED BAD_STATEID DELEG_REVOKED DQUOT EXPIRED FBIG GRACE INVAL IO ISDIR",
       "NOSPC NOTSUPP OLD_STATEID OPENMODE ROFS SYMLINK WRONG_TYPE XDEV",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_GETXATTR",
-    permittedOnFile("ACCESS INVAL IO NAMETOOLONG NOTSUPP NOXATTR PERM WRONG_TYPE"),
-  ),
-  notSupported(
-    2,
-    "OP_SETXATTR",
-    permittedOnFile(
-      "ACCESS BADCHAR DQUOT EXIST INVAL IO NAMETOOLONG NOSPC NOTSUPP NOXATTR PERM ROFS",
-      "WRONG_TYPE XATTR2BIG",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_LISTXATTRS",
-    permitted(
-      "ACCESS INVAL IO MOVED NAMETOOLONG NOFILEHANDLE NOTSUPP NOXATTR PERM STALE WRONG_TYPE",
-    ),
-  ),
-  notSupported(
-    2,
-    "OP_REMOVEXATTR",
-    permitted(
-      "ACCESS BADCHAR DQUOT EXIST INVAL IO LOCKED MOVED NAMETOOLONG NOFILEHANDLE NOSPC NOTSUPP",
-      "NOXATTR OLD_STATEID OPENMODE PERM ROFS STALE WRONG_TYPE",
     ),
   ),
 ];
