@@ -85,9 +85,10 @@ function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): v
 }
 
 function checkTimes(row: InodeRow, call: Call, changes: AttributeChanges): void {
-  const times = [changes.accessTime, changes.modifyTime].filter((time) => time !== undefined);
-  if (times.length === 0 || isOwner(row, call.caller)) return;
-  if (times.some((time) => time !== "now")) {
+  const { accessTime, modifyTime } = changes;
+  if ((accessTime ?? modifyTime) === undefined || isOwner(row, call.caller)) return;
+  // POSIX utimensat(): both to the current time, as whoever may write; anything else as the owner.
+  if (accessTime !== "now" || modifyTime !== "now") {
     throw new FsError("PERM", `User ${call.caller.uid} may not set times of inode ${row.id}`);
   }
   requirePermitted(row, call.caller, { write: true });
@@ -131,6 +132,7 @@ export function setAttributes(
   checkOwnership(row, call, changes);
   checkTimes(row, call, changes);
   const { sizeBytes, ...others } = changes;
+  if (Object.values(changes).every((value) => value === undefined)) return;
   if (sizeBytes !== undefined) {
     checkSize(row, sizeBytes);
     if (!options.opened) requirePermitted(row, call.caller, { write: true });

@@ -13,8 +13,8 @@ import { directoryRow } from "./directories.ts";
 import { isInGroup, isRoot, modeBits, requirePermitted } from "./permission.ts";
 import { checkSize, resize } from "./resize.ts";
 
-/** Longest symlink target, as S3 Files has it. */
-const maxTargetBytes = 4080;
+/** Longest symlink target: what Linux takes for a path (S3 Files stops at 4,080). */
+const maxTargetBytes = 4095;
 
 /** @throws {FsError} NOENT for a directory without a name, ACCESS for the name that is ours, NAMETOOLONG. */
 export function requirePlace(place: Place, directory: InodeNumber, name: FileName): Place {
@@ -155,8 +155,9 @@ export function createNode(
   if (entry !== undefined) throw new FsError("EXIST", `'${name}' exists: inode ${entry.inode}`);
   if (node.type !== "symlink") return make(context, call, parent, name, node, changes);
   const { target } = node;
-  if (target.length === 0 || target.length > maxTargetBytes) {
-    throw new FsError("INVAL", `Symlink target of ${target.length} bytes for '${name}'`);
+  if (target.length === 0) throw new FsError("INVAL", `Empty symlink target for '${name}'`);
+  if (target.length > maxTargetBytes) {
+    throw new FsError("NAMETOOLONG", `Symlink target of ${target.length} bytes for '${name}'`);
   }
   const link: NewNode = { type: "symlink", target: Uint8Array.from(target) };
   return make(context, call, parent, name, link, changes);

@@ -104,7 +104,7 @@ export interface FileSystem {
     directory: InodeNumber,
     page: { readonly after: number; readonly limit: number; readonly attributes: boolean },
   ): DirectoryPage;
-  /** The target's bytes. @throws {FsError} INVAL for what is no symlink. */
+  /** The target's bytes. @throws {FsError} WRONG_TYPE for what is no symlink (RFC 8881 §18.24.4). */
   readLink(call: Call, inode: InodeNumber): Uint8Array;
 
   /**
@@ -120,7 +120,7 @@ export interface FileSystem {
     create: CreateMode,
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly created: boolean; readonly directory: ChangeInfo };
-  /** @throws {FsError} EXIST, ACCESS, NOTDIR, NOSPC, NAMETOOLONG; INVAL for an empty symlink target or one over 4,080 bytes. */
+  /** @throws {FsError} EXIST, ACCESS, NOTDIR, NOSPC, NAMETOOLONG; INVAL for an empty symlink target; NAMETOOLONG for one over 4,095 bytes. */
   createNode(
     call: Call,
     directory: InodeNumber,

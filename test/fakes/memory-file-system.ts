@@ -81,6 +81,7 @@ export class MemoryFileSystem implements FileSystem {
     needChangeable(node, call.caller, changes, opened);
     const { sizeBytes, accessTime, modifyTime } = changes;
     if (sizeBytes !== undefined) checkSize(node, sizeBytes);
+    if (Object.values(changes).every((value) => value === undefined)) return;
     this.#tree.save(node);
     const now = this.now();
     if (sizeBytes !== undefined) {
@@ -141,7 +142,7 @@ export class MemoryFileSystem implements FileSystem {
   readLink(call: Call, inode: InodeNumber): Uint8Array {
     this.#begin(call, "readLink", inode);
     const { type, target } = this.#tree.node(inode);
-    if (type !== "symlink") throw new FsError("INVAL", `Inode ${inode} is a ${type}`);
+    if (type !== "symlink") throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${type}`);
     return target;
   }
 
@@ -188,7 +189,8 @@ export class MemoryFileSystem implements FileSystem {
     if (parent.entries.has(name)) throw new FsError("EXIST", `'${name}' exists`);
     if (node.type !== "symlink") return this.#make(call, parent, name, node, changes);
     const { length } = node.target;
-    if (length === 0 || length > 4080) throw new FsError("INVAL", `Target of ${length} bytes`);
+    if (length === 0) throw new FsError("INVAL", "Empty target");
+    if (length > 4095) throw new FsError("NAMETOOLONG", `Target of ${length} bytes`);
     const target = Uint8Array.from(node.target);
     return this.#make(call, parent, name, { type: "symlink", target }, changes);
   }

@@ -9,11 +9,12 @@ import { nfsstat4 } from "../wire/status.ts";
 const nothing = struct({});
 const status = struct({ status: nfsstat4 });
 
-/** A row that answers NFS4ERR_NOTSUPP; its arguments are not even read. */
+/** A row that answers NFS4ERR_NOTSUPP, or what else is the truth; its arguments are not even read. */
 function notSupported(
   minorVersion: 1 | 2,
   name: nfs_opnum4,
   errors: ReadonlySet<nfsstat4>,
+  answer: Exclude<nfsstat4, "NFS4_OK"> = "NFS4ERR_NOTSUPP",
 ): Operation {
   return operation({
     name,
@@ -22,7 +23,7 @@ function notSupported(
     errors,
     ...(minorVersion === 2 ? { minorVersion } : {}),
     run: () => {
-      throw new NfsError("NFS4ERR_NOTSUPP", `${name} is not supported`);
+      throw new NfsError(answer, `${name} is not supported`);
     },
   });
 }
@@ -46,6 +47,8 @@ export const unsupported: readonly Operation[] = [
     permittedOnFile(
       "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED INVAL NOTSUPP OLD_STATEID WRONG_CRED",
     ),
+    // There is no delegation that could be returned.
+    "NFS4ERR_BAD_STATEID",
   ),
   notSupported(1, "OP_OPEN_CONFIRM", permitted("NOTSUPP")),
   notSupported(1, "OP_RENEW", permitted("NOTSUPP")),
@@ -85,7 +88,8 @@ export const unsupported: readonly Operation[] = [
       "OLD_STATEID UNKNOWN_LAYOUTTYPE WRONG_CRED WRONG_TYPE",
     ),
   ),
-  notSupported(1, "OP_SET_SSV", permitted("BAD_SESSION_DIGEST INVAL NOTSUPP")),
+  // RFC 8881 §18.47.3: every client has SP4_NONE.
+  notSupported(1, "OP_SET_SSV", permitted("BAD_SESSION_DIGEST INVAL NOTSUPP"), "NFS4ERR_INVAL"),
   notSupported(
     1,
     "OP_WANT_DELEGATION",

@@ -115,7 +115,7 @@ describe("Names and directories", () => {
     assert.equal((await create({ type: "NF4DIR" }, "l")).status, "NFS4ERR_EXIST");
     const directory = await lookup(client, root, "NF4DIR");
     const wrong = await client.call([putFh(directory), op("READLINK")]);
-    assert.equal(wrong.status, "NFS4ERR_INVAL");
+    assert.equal(wrong.status, "NFS4ERR_WRONG_TYPE");
   });
 
   it("change their directory's change attribute as CREATE, REMOVE, RENAME and OPEN say", async () => {
