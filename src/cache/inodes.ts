@@ -39,7 +39,7 @@ export interface InodeRow {
   modifyTime: Timespec;
   changeTime: Timespec;
   change: number;
-  /** Symlink target. */
+  /** Symlink target; of device nodes their numbers, see device.ts. */
   target: Uint8Array | undefined;
   /** Verifier of the exclusive create that made it. */
   verifier: Uint8Array | undefined;
@@ -74,7 +74,16 @@ const reservedIds = 64;
 /** Rows kept in memory; past it the one that was read first is forgotten. */
 const keptRows = 8_192;
 
-const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
+/** By their number in the table; new ones at the end. */
+const types: readonly FileType[] = [
+  "file",
+  "directory",
+  "symlink",
+  "fifo",
+  "socket",
+  "blockDevice",
+  "characterDevice",
+];
 const columns =
   "id, type, mode, uid, gid, links, size, hole_bytes, atime_s, atime_n, mtime_s, mtime_n, ctime_s, ctime_n, change, target, " +
   "verifier, write_gen, fetch_gen, next_gen, base_size, frozen_min_size, key, etag, version_id, remote_size, " +

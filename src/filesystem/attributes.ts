@@ -1,6 +1,13 @@
+import { deviceOf } from "../cache/device.ts";
 import { markDirty } from "../cache/dirty.ts";
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
-import type { AttributeChanges, Attributes, InodeNumber, Timespec } from "../vfs/attributes.ts";
+import type {
+  AttributeChanges,
+  Attributes,
+  FileType,
+  InodeNumber,
+  Timespec,
+} from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Access } from "../vfs/file-system.ts";
@@ -19,12 +26,15 @@ import { checkSize, resize } from "./resize.ts";
 /** A directory has no size of its own; this is what `ls` shows. */
 const directorySizeBytes = 4096;
 
+const isDevice = (type: FileType): boolean => type === "blockDevice" || type === "characterDevice";
+
 /** The attributes that a row stands for. */
 export function attributesOf(row: InodeRow): Attributes {
   const isDirectory = row.type === "directory";
   return {
     inode: row.id,
     type: row.type,
+    ...(isDevice(row.type) ? { device: deviceOf(row.target) } : {}),
     mode: row.mode,
     uid: row.uid,
     gid: row.gid,

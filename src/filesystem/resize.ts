@@ -25,6 +25,8 @@ export function requireRegular(row: Pick<InodeRow, "id" | "type">): void {
       throw new FsError("SYMLINK", `Inode ${row.id} is a symbolic link`);
     case "fifo":
     case "socket":
+    case "blockDevice":
+    case "characterDevice":
       throw new FsError("WRONG_TYPE", `Inode ${row.id} is a ${row.type}`);
   }
 }

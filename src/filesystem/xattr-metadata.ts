@@ -30,6 +30,7 @@ const posixNames: ReadonlySet<string> = new Set([
   "file-group",
   "file-mtime",
   "file-atime",
+  "file-device",
 ]);
 
 const isOurs = (key: string): boolean =>

@@ -2,6 +2,7 @@ import type {
   AttributeChanges,
   Attributes,
   ChangeInfo,
+  Device,
   InodeNumber,
   Timespec,
 } from "./attributes.ts";
@@ -120,13 +121,14 @@ export interface FileSystem {
     create: CreateMode,
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly created: boolean; readonly directory: ChangeInfo };
-  /** @throws {FsError} EXIST, ACCESS, NOTDIR, NOSPC, NAMETOOLONG; INVAL for an empty symlink target; NAMETOOLONG for one over 4,095 bytes. */
+  /** @throws {FsError} EXIST, ACCESS, NOTDIR, NOSPC, NAMETOOLONG; PERM for a device node that is not root's wish; INVAL for an empty symlink target; NAMETOOLONG for one over 4,095 bytes. */
   createNode(
     call: Call,
     directory: InodeNumber,
     name: FileName,
     node:
       | { readonly type: "directory" | "fifo" | "socket" }
+      | { readonly type: "blockDevice" | "characterDevice"; readonly device: Device }
       | { readonly type: "symlink"; readonly target: Uint8Array },
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly directory: ChangeInfo };

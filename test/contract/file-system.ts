@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { Driver, type FileSystemCase, named } from "../support/file-system-driver.ts";
+import type { Call } from "../../src/vfs/call.ts";
+import type { FileSystem } from "../../src/vfs/file-system.ts";
+import { alice, Driver, type FileSystemCase, named } from "../support/file-system-driver.ts";
 import { fileSystemData } from "./file-system-data.ts";
 import { fileSystemPermissions } from "./file-system-permissions.ts";
 import { fileSystemRename } from "./file-system-rename.ts";
@@ -113,6 +115,19 @@ function fileSystemNames(current: () => Driver): void {
         await d.fails(code, (call, fs) => fs.open(call, inode, both));
       }
       assert.equal((await d.attributes(fifo.inode)).type, "fifo");
+    });
+
+    it("lets root make device nodes, and tells their numbers", async () => {
+      const d = current();
+      const device = { major: 1, minor: 0xffff_ffff };
+      await d.set(d.fs.root, { mode: 0o777 });
+      for (const type of ["blockDevice", "characterDevice"] as const) {
+        const make = (call: Call, fs: FileSystem) =>
+          fs.createNode(call, fs.root, named(type), { type, device }, { mode: 0o600 });
+        await d.fails("PERM", make, alice);
+        const found = await d.attributes((await d.run(make)).inode);
+        assert.deepEqual([found.type, found.device, found.sizeBytes], [type, device, 0]);
+      }
     });
 
     it("says how a directory's change attribute moved with each change in it", async () => {

@@ -86,10 +86,17 @@ export class MemoryBytes {
 
   /** The first offset from `start` on, below `size`, that is or is not in a page. */
   next(start: number, size: number, what: "data" | "hole"): number | undefined {
-    for (let at = start; at < size; at = (Math.floor(at / pageBytes) + 1) * pageBytes) {
-      if (this.#pages.has(Math.floor(at / pageBytes)) === (what === "data")) return at;
+    if (what === "hole") {
+      for (let at = start; at < size; at = (Math.floor(at / pageBytes) + 1) * pageBytes) {
+        if (!this.#pages.has(Math.floor(at / pageBytes))) return at;
+      }
+      return undefined;
     }
-    return undefined;
+    let first = Number.POSITIVE_INFINITY;
+    for (const number of this.#pages.keys()) {
+      if ((number + 1) * pageBytes > start) first = Math.min(first, number * pageBytes);
+    }
+    return first < size ? Math.max(start, first) : undefined;
   }
 
   #restore(pages: ReadonlyMap<number, Uint8Array | undefined>): void {

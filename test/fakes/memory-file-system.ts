@@ -3,6 +3,7 @@ import type {
   AttributeChanges,
   Attributes,
   ChangeInfo,
+  Device,
   FileType,
   InodeNumber,
   Timespec,
@@ -181,12 +182,14 @@ export class MemoryFileSystem implements FileSystem {
     name: FileName,
     node:
       | { readonly type: "directory" | "fifo" | "socket" }
+      | { readonly type: "blockDevice" | "characterDevice"; readonly device: Device }
       | { readonly type: "symlink"; readonly target: Uint8Array },
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly directory: ChangeInfo } {
     this.#begin(call, "createNode", directory);
     const parent = this.#directory(call, directory, { execute: true });
     if (parent.entries.has(name)) throw new FsError("EXIST", `'${name}' exists`);
+    if ("device" in node && call.caller.uid !== 0) throw new FsError("PERM", `'${name}' is root's`);
     if (node.type !== "symlink") return this.#make(call, parent, name, node, changes);
     const { length } = node.target;
     if (length === 0) throw new FsError("INVAL", "Empty target");
@@ -355,14 +358,16 @@ export class MemoryFileSystem implements FileSystem {
     this.#begin(call, "copyRange", from.inode);
     const source = requireFile(this.#tree.node(from.inode));
     const target = requireFile(this.#tree.node(to.inode));
-    const length = Math.max(0, Math.min(lengthBytes, source.sizeBytes - from.offsetBytes, 1 << 20));
-    if (length === 0) return 0;
+    const start = from.offsetBytes;
+    const end = Math.min(start + lengthBytes, source.sizeBytes);
+    if (start >= end) return 0;
+    const data = Math.min(end, source.bytes.next(start, end, "data") ?? end);
+    const length = data > start ? data - start : Math.min(end - start, 1 << 20);
     checkSize(target, to.offsetBytes + length);
     this.#tree.save(target);
     this.#tree.undo(target.bytes.deallocate(to.offsetBytes, to.offsetBytes + length));
-    const bytes = source.bytes.read(from.offsetBytes, length);
-    if (bytes.some((byte) => byte !== 0)) {
-      this.#tree.undo(target.bytes.write(to.offsetBytes, bytes));
+    if (data === start) {
+      this.#tree.undo(target.bytes.write(to.offsetBytes, source.bytes.read(start, length)));
     }
     target.sizeBytes = Math.max(target.sizeBytes, to.offsetBytes + length);
     this.#modified(call, target);
@@ -431,6 +436,7 @@ export class MemoryFileSystem implements FileSystem {
     name: FileName,
     what: {
       readonly type: FileType;
+      readonly device?: Device;
       readonly target?: Uint8Array;
       readonly verifier?: Uint8Array | undefined;
     },

@@ -1,6 +1,7 @@
 // RFC 8881 §18.4, §18.9, §18.25, §18.26: CREATE, LINK, REMOVE, RENAME.
-import type { ChangeInfo } from "../../vfs/attributes.ts";
+import type { ChangeInfo, Device } from "../../vfs/attributes.ts";
 import { fileName } from "../../vfs/name.ts";
+import type { TypeOf } from "../../xdr/codec.ts";
 import { attributeChanges } from "../attribute-changes.ts";
 import { currentInode, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
@@ -16,12 +17,17 @@ import {
   RENAME4args,
   RENAME4res,
 } from "../wire/directory.ts";
-import type { change_info4 } from "../wire/types.ts";
+import type { change_info4, specdata4 } from "../wire/types.ts";
 
 /** The change_info4 of a change, always atomic (RFC 8881 §3.3.5). */
 export function changeInfo({ before, after }: ChangeInfo): change_info4 {
   return { atomic: true, before: BigInt(before), after: BigInt(after) };
 }
+
+const deviceOf = ({ specdata1, specdata2 }: TypeOf<typeof specdata4>): Device => ({
+  major: specdata1,
+  minor: specdata2,
+});
 
 /** RFC 8881 §18.4. */
 export const create = operation({
@@ -49,9 +55,9 @@ export const create = operation({
         case "NF4LNK":
           return { type: "symlink", target: objtype.linkdata } as const;
         case "NF4BLK":
+          return { type: "blockDevice", device: deviceOf(objtype.devdata) } as const;
         case "NF4CHR":
-          // Whoever can write the bucket must not make device nodes; programs understand EPERM.
-          throw new NfsError("NFS4ERR_PERM", "Device nodes are refused");
+          return { type: "characterDevice", device: deviceOf(objtype.devdata) } as const;
         case "NF4REG":
         case "NF4ATTRDIR":
         case "NF4NAMEDATTR":

@@ -14,6 +14,8 @@ export function regularFile(context: OperationContext, inode: InodeNumber): Attr
       throw new FsError("SYMLINK", `Inode ${inode} is a symbolic link`);
     case "fifo":
     case "socket":
+    case "blockDevice":
+    case "characterDevice":
       throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${attributes.type}`);
   }
 }
