@@ -228,6 +228,7 @@ describe("Opens", () => {
     assert.equal((await open(0, 0)).status, "NFS4ERR_INVAL");
     assert.equal((await open(4, 0)).status, "NFS4ERR_INVAL");
     assert.equal((await open(1, 4)).status, "NFS4ERR_INVAL");
+    assert.equal((await open(0x8000_0001, 0)).status, "NFS4ERR_INVAL");
     assert.equal((await open(0x10400 | 1, 0)).status, "NFS4_OK");
   });
 

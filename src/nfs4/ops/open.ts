@@ -67,7 +67,7 @@ const noChange: ChangeInfo = { before: 0, after: 0 };
 
 /** The share bits of a request; wishes for delegations are not granted. @throws {NfsError} INVAL. */
 function shareBits(args: Args): { readonly access: number; readonly deny: number } {
-  const access = args.share_access & ~wishes;
+  const access = (args.share_access & ~wishes) >>> 0;
   const deny = args.share_deny;
   if (access === 0 || access > share_access4.OPEN4_SHARE_ACCESS_BOTH) {
     throw new NfsError("NFS4ERR_INVAL", `share_access ${args.share_access}`);
