@@ -1,5 +1,5 @@
 # make demo | test | check | bench: each sets up what it needs and is not there yet, and says what it does.
-# make soak: kills and power cuts, 20 times each. make reference: the file tests against another NFS server, which shows that the tests themselves are right.
+# make soak: kills, power cuts and damaged requests, many of each. make reference: the file tests against another NFS server, which shows that the tests themselves are right.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -41,9 +41,10 @@ check: setup-check
 bench: setup-bench
 	@node bench/run.ts
 
-# The long runs: 20 kills and 20 power cuts; figures go to docs/test-report.md.
+# The long runs: 20 kills and 20 power cuts, a million damaged compounds; figures go to docs/test-report.md.
 soak: setup-test
-	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 mocha --forbid-only test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts
+	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 S3FILES_FUZZ=1000000 mocha --forbid-only \
+	  test/protocol/fuzz.test.ts test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts
 
 reference: setup-reference
 	@scripts/run-tests.sh reference

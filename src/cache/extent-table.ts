@@ -45,6 +45,26 @@ function joins(left: Extent, right: Extent): boolean {
   );
 }
 
+const columns = "start, end, gen, kind, first_epoch, last_epoch";
+
+/** The statements for one table, whole strings: to put them together for each call costs as much as a look-up. */
+const statementsFor = (table: ExtentLayer) => ({
+  overlapping:
+    `SELECT ${columns} FROM ${table} WHERE inode = ?1 AND start < ?3 AND end > ?2 ` +
+    `AND start >= coalesce((SELECT max(start) FROM ${table} WHERE inode = ?1 AND start <= ?2), ?2) ORDER BY start`,
+  insert: `INSERT INTO ${table} (inode, ${columns}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  setEnd: `UPDATE ${table} SET end = ? WHERE inode = ? AND start = ?`,
+  remove: `DELETE FROM ${table} WHERE inode = ? AND start = ?`,
+  neighbours:
+    `SELECT ${columns} FROM ${table} WHERE inode = ?1 AND ` +
+    `(start = ?3 OR start = (SELECT max(start) FROM ${table} WHERE inode = ?1 AND start < ?2))`,
+});
+const sql = {
+  extent: statementsFor("extent"),
+  shadow: statementsFor("shadow"),
+  frozen: statementsFor("frozen"),
+} as const satisfies Record<ExtentLayer, ReturnType<typeof statementsFor>>;
+
 /** Rows of the three tables of byte ranges: within one table no two ranges of an inode overlap. */
 export class ExtentTable {
   readonly #db: VolumeDatabase;
@@ -54,21 +74,13 @@ export class ExtentTable {
 
   /** Ranges of a table that overlap `[start, end)`, whole, in order. */
   overlapping(table: ExtentLayer, inode: InodeNumber, start: number, end: number): Extent[] {
-    return this.#db
-      .all(
-        `SELECT start, end, gen, kind, first_epoch, last_epoch FROM ${table} WHERE inode = ?1 AND start < ?3 AND end > ?2 ` +
-          `AND start >= coalesce((SELECT max(start) FROM ${table} WHERE inode = ?1 AND start <= ?2), ?2) ORDER BY start`,
-        inode,
-        start,
-        end,
-      )
-      .map(toExtent);
+    return this.#db.all(sql[table].overlapping, inode, start, end).map(toExtent);
   }
 
   /** Adds a row to a free range. */
   insert(table: ExtentLayer, inode: InodeNumber, extent: Extent): void {
     this.#db.run(
-      `INSERT INTO ${table} (inode, start, end, gen, kind, first_epoch, last_epoch) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      sql[table].insert,
       inode,
       extent.start,
       extent.end,
@@ -84,14 +96,9 @@ export class ExtentTable {
     const found = this.overlapping(table, inode, start, end);
     for (const extent of found) {
       if (extent.start < start) {
-        this.#db.run(
-          `UPDATE ${table} SET end = ? WHERE inode = ? AND start = ?`,
-          start,
-          inode,
-          extent.start,
-        );
+        this.#db.run(sql[table].setEnd, start, inode, extent.start);
       } else {
-        this.#db.run(`DELETE FROM ${table} WHERE inode = ? AND start = ?`, inode, extent.start);
+        this.#db.run(sql[table].remove, inode, extent.start);
       }
       if (extent.end > end) this.insert(table, inode, { ...extent, start: end });
     }
@@ -106,18 +113,10 @@ export class ExtentTable {
   join(table: ExtentLayer, inode: InodeNumber, extent: Extent): void {
     const { start } = extent;
     let { end } = extent;
-    const neighbours = this.#db
-      .all(
-        `SELECT start, end, gen, kind, first_epoch, last_epoch FROM ${table} WHERE inode = ?1 AND ` +
-          `(start = ?3 OR start = (SELECT max(start) FROM ${table} WHERE inode = ?1 AND start < ?2))`,
-        inode,
-        start,
-        end,
-      )
-      .map(toExtent);
+    const neighbours = this.#db.all(sql[table].neighbours, inode, start, end).map(toExtent);
     const after = neighbours.find((other) => joins(extent, other));
     if (after !== undefined) {
-      this.#db.run(`DELETE FROM ${table} WHERE inode = ? AND start = ?`, inode, after.start);
+      this.#db.run(sql[table].remove, inode, after.start);
       end = after.end;
     }
     const before = neighbours.find((other) => joins(other, extent));
@@ -126,11 +125,6 @@ export class ExtentTable {
       return;
     }
     // A file that is written in order grows its one row, and no index changes.
-    this.#db.run(
-      `UPDATE ${table} SET end = ? WHERE inode = ? AND start = ?`,
-      end,
-      inode,
-      before.start,
-    );
+    this.#db.run(sql[table].setEnd, end, inode, before.start);
   }
 }

@@ -39,7 +39,7 @@ export interface InodeRow {
   modifyTime: Timespec;
   changeTime: Timespec;
   change: number;
-  /** Symlink target. */
+  /** Symlink target; of device nodes their numbers, see device.ts. */
   target: Uint8Array | undefined;
   /** Verifier of the exclusive create that made it. */
   verifier: Uint8Array | undefined;
@@ -71,8 +71,19 @@ export interface InodeRow {
 
 /** Numbers taken from the counter at once. */
 const reservedIds = 64;
+/** Rows kept in memory; past it the one that was read first is forgotten. */
+const keptRows = 8_192;
 
-const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
+/** By their number in the table; new ones at the end. */
+const types: readonly FileType[] = [
+  "file",
+  "directory",
+  "symlink",
+  "fifo",
+  "socket",
+  "blockDevice",
+  "characterDevice",
+];
 const columns =
   "id, type, mode, uid, gid, links, size, hole_bytes, atime_s, atime_n, mtime_s, mtime_n, ctime_s, ctime_n, change, target, " +
   "verifier, write_gen, fetch_gen, next_gen, base_size, frozen_min_size, key, etag, version_id, remote_size, " +
@@ -81,6 +92,8 @@ const insertSql = `INSERT OR REPLACE INTO inode (${columns}) VALUES (${columns
   .split(",")
   .map(() => "?")
   .join(",")})`;
+
+const selectSql = `SELECT ${columns} FROM inode WHERE id = ?`;
 
 function toRow(row: Record<string, unknown>): InodeRow {
   const number = (name: string): number => row[name] as number;
@@ -136,6 +149,8 @@ export class InodeTable {
   readonly #db: VolumeDatabase;
   /** Sums over the table, once they have been asked for. */
   #usage: { files: number; bytes: number } | undefined;
+  /** Rows as the transaction under way sees them: of the one connection nobody else changes any. */
+  readonly #rows = new Map<InodeNumber, InodeRow>();
   #next = 0;
   #reserved = 0;
 
@@ -163,8 +178,8 @@ export class InodeTable {
   #account(id: InodeNumber, bytesNow: number | undefined): void {
     const usage = this.#usage;
     if (usage === undefined) return;
-    const row = this.#db.get("SELECT size - hole_bytes AS n FROM inode WHERE id = ?", id);
-    const bytes = (bytesNow ?? 0) - Number(row?.["n"] ?? 0);
+    const row = this.#row(id);
+    const bytes = (bytesNow ?? 0) - (row === undefined ? 0 : row.sizeBytes - row.holeBytes);
     const files = (bytesNow === undefined ? 0 : 1) - (row === undefined ? 0 : 1);
     if (bytes === 0 && files === 0) return;
     usage.bytes += bytes;
@@ -178,8 +193,34 @@ export class InodeTable {
 
   /** The row, a copy. */
   get(id: InodeNumber): InodeRow | undefined {
-    const row = this.#db.get(`SELECT ${columns} FROM inode WHERE id = ?`, id);
-    return row === undefined ? undefined : toRow(row);
+    const row = this.#row(id);
+    return row === undefined ? undefined : { ...row };
+  }
+
+  #row(id: InodeNumber): InodeRow | undefined {
+    const known = this.#rows.get(id);
+    if (known !== undefined) return known;
+    const found = this.#db.get(selectSql, id);
+    if (found === undefined) return undefined;
+    const row = toRow(found);
+    this.#keep(row);
+    return row;
+  }
+
+  #keep(row: InodeRow): void {
+    if (this.#rows.size >= keptRows) {
+      for (const first of this.#rows.keys()) {
+        this.#rows.delete(first);
+        break;
+      }
+    }
+    this.#rows.set(row.id, row);
+  }
+
+  /** To be called inside a transaction that changes rows by a statement of its own. */
+  forgetRows(): void {
+    this.#rows.clear();
+    this.#db.afterRollback(() => this.#rows.clear());
   }
 
   /** A number never used before; some are left out at a restart. The root is 1. Inside a transaction. */
@@ -239,12 +280,21 @@ export class InodeTable {
       row.imported ? 1 : 0,
       row.nextCookie,
     );
+    this.#changed(row.id, { ...row });
+  }
+
+  /** What is read from here on, until the transaction is rolled back. */
+  #changed(id: InodeNumber, row: InodeRow | undefined): void {
+    this.#rows.delete(id);
+    if (row !== undefined) this.#keep(row);
+    if (this.#db.inTransaction) this.#db.afterRollback(() => this.#rows.delete(id));
   }
 
   /** Removes the row alone: names, extents and cache files are the caller's. */
   delete(id: InodeNumber): void {
     this.#account(id, undefined);
     this.#db.run("DELETE FROM inode WHERE id = ?", id);
+    this.#changed(id, undefined);
   }
 
   /** Inodes whose object is, as far as is known here, under `key` now. */

@@ -47,6 +47,7 @@ export function markMoved(
     inode,
     nowMs,
   );
+  state.inodes.forgetRows();
   if (toLocal) {
     db.run(
       `${below}INSERT OR REPLACE INTO tombstone SELECT key, etag, version_id, ?2 FROM inode ` +

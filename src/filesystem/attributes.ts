@@ -1,6 +1,13 @@
+import { deviceOf } from "../cache/device.ts";
 import { markDirty } from "../cache/dirty.ts";
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
-import type { AttributeChanges, Attributes, InodeNumber, Timespec } from "../vfs/attributes.ts";
+import type {
+  AttributeChanges,
+  Attributes,
+  FileType,
+  InodeNumber,
+  Timespec,
+} from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Access } from "../vfs/file-system.ts";
@@ -19,12 +26,15 @@ import { checkSize, resize } from "./resize.ts";
 /** A directory has no size of its own; this is what `ls` shows. */
 const directorySizeBytes = 4096;
 
+const isDevice = (type: FileType): boolean => type === "blockDevice" || type === "characterDevice";
+
 /** The attributes that a row stands for. */
 export function attributesOf(row: InodeRow): Attributes {
   const isDirectory = row.type === "directory";
   return {
     inode: row.id,
     type: row.type,
+    ...(isDevice(row.type) ? { device: deviceOf(row.target) } : {}),
     mode: row.mode,
     uid: row.uid,
     gid: row.gid,
@@ -85,9 +95,10 @@ function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): v
 }
 
 function checkTimes(row: InodeRow, call: Call, changes: AttributeChanges): void {
-  const times = [changes.accessTime, changes.modifyTime].filter((time) => time !== undefined);
-  if (times.length === 0 || isOwner(row, call.caller)) return;
-  if (times.some((time) => time !== "now")) {
+  const { accessTime, modifyTime } = changes;
+  if ((accessTime ?? modifyTime) === undefined || isOwner(row, call.caller)) return;
+  // POSIX utimensat(): both to the current time, as whoever may write; anything else as the owner.
+  if (accessTime !== "now" || modifyTime !== "now") {
     throw new FsError("PERM", `User ${call.caller.uid} may not set times of inode ${row.id}`);
   }
   requirePermitted(row, call.caller, { write: true });
@@ -131,6 +142,7 @@ export function setAttributes(
   checkOwnership(row, call, changes);
   checkTimes(row, call, changes);
   const { sizeBytes, ...others } = changes;
+  if (Object.values(changes).every((value) => value === undefined)) return;
   if (sizeBytes !== undefined) {
     checkSize(row, sizeBytes);
     if (!options.opened) requirePermitted(row, call.caller, { write: true });

@@ -1,7 +1,7 @@
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import type { Context } from "./context.ts";
-import { checkSize } from "./resize.ts";
+import { requireRegular } from "./resize.ts";
 
 /** A commit whose fdatasyncs have been started. */
 class StagedCommit {
@@ -18,7 +18,7 @@ class StagedCommit {
 export function commit(context: Context, call: Call, inode: InodeNumber): void {
   context.beginChange(call);
   const row = context.row(inode);
-  checkSize(row, 0);
+  requireRegular(row);
   const { extents } = context.state;
   if (call.staged instanceof StagedCommit && call.staged.done) {
     extents.markSynced(inode, call.staged.epoch, call.staged.generations);

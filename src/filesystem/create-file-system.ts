@@ -4,6 +4,7 @@ import { getAttributes, permittedAccess, requireAccess, setAttributes } from "./
 import { prepareState } from "./boot-repair.ts";
 import { commit } from "./commit.ts";
 import { Context } from "./context.ts";
+import { copyRange } from "./copy-range.ts";
 import { createFile, createNode } from "./create.ts";
 import { lookup, lookupParent, readDirectory } from "./directories.ts";
 import { Eviction } from "./eviction.ts";
@@ -14,7 +15,9 @@ import { read } from "./read.ts";
 import { readLink } from "./read-link.ts";
 import { remove } from "./remove.ts";
 import { rename } from "./rename.ts";
+import { allocate, deallocate, seek } from "./sparse.ts";
 import { write } from "./write.ts";
+import { getXattr, listXattrs, removeXattr, setXattr } from "./xattrs.ts";
 
 /** A file system with background work of its own. */
 export interface DiskFileSystem extends FileSystem {
@@ -65,6 +68,16 @@ export function createFileSystem(
     write: (call, inode, offsetBytes, chunks, stability) =>
       write(context, call, inode, offsetBytes, chunks, stability),
     commit: (call, inode) => commit(context, call, inode),
+    seek: (call, inode, offsetBytes, what) => seek(context, call, inode, offsetBytes, what),
+    allocate: (call, inode, offsetBytes, lengthBytes) =>
+      allocate(context, call, inode, offsetBytes, lengthBytes),
+    deallocate: (call, inode, offsetBytes, lengthBytes) =>
+      deallocate(context, call, inode, offsetBytes, lengthBytes),
+    copyRange: (call, from, to, lengthBytes) => copyRange(context, call, from, to, lengthBytes),
+    getXattr: (call, inode, name) => getXattr(context, call, inode, name),
+    setXattr: (call, inode, attribute) => setXattr(context, call, inode, attribute),
+    listXattrs: (call, inode) => listXattrs(context, call, inode),
+    removeXattr: (call, inode, name) => removeXattr(context, call, inode, name),
     space: () => context.space.figures(),
     now: () => context.now(),
     async stop() {

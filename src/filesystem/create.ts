@@ -1,8 +1,15 @@
+import { deviceBytes } from "../cache/device.ts";
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import { addName } from "../cache/names.ts";
 import { newInode } from "../cache/new-inode.ts";
 import type { Place } from "../cache/volume-state.ts";
-import type { AttributeChanges, ChangeInfo, FileType, InodeNumber } from "../vfs/attributes.ts";
+import type {
+  AttributeChanges,
+  ChangeInfo,
+  Device,
+  FileType,
+  InodeNumber,
+} from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { CreateMode } from "../vfs/file-system.ts";
@@ -13,8 +20,8 @@ import { directoryRow } from "./directories.ts";
 import { isInGroup, isRoot, modeBits, requirePermitted } from "./permission.ts";
 import { checkSize, resize } from "./resize.ts";
 
-/** Longest symlink target, as S3 Files has it. */
-const maxTargetBytes = 4080;
+/** Longest symlink target: what Linux takes for a path (S3 Files stops at 4,080). */
+const maxTargetBytes = 4095;
 
 /** @throws {FsError} NOENT for a directory without a name, ACCESS for the name that is ours, NAMETOOLONG. */
 export function requirePlace(place: Place, directory: InodeNumber, name: FileName): Place {
@@ -77,7 +84,7 @@ function make(
   });
   row.target = node.target;
   row.verifier = node.verifier;
-  row.sizeBytes = node.target?.length ?? 0;
+  row.sizeBytes = node.type === "symlink" ? (node.target?.length ?? 0) : 0;
   applyOwnership(row, call, others, now);
   if (inherits && node.type === "directory") row.mode |= modeBits.setgid;
   row.dirty =
@@ -145,6 +152,7 @@ export function createNode(
   name: FileName,
   node:
     | { readonly type: "directory" | "fifo" | "socket" }
+    | { readonly type: "blockDevice" | "characterDevice"; readonly device: Device }
     | { readonly type: "symlink"; readonly target: Uint8Array },
   changes: AttributeChanges,
 ): { readonly inode: InodeNumber; readonly directory: ChangeInfo } {
@@ -153,10 +161,19 @@ export function createNode(
   context.wait(call, context.synchroniser.directoryReady(directory));
   const entry = context.state.entries.get(directory, name);
   if (entry !== undefined) throw new FsError("EXIST", `'${name}' exists: inode ${entry.inode}`);
+  if (node.type === "blockDevice" || node.type === "characterDevice") {
+    // As Linux has it: who makes device nodes is root.
+    if (!isRoot(call.caller)) {
+      throw new FsError("PERM", `User ${call.caller.uid} may not make device node '${name}'`);
+    }
+    const device: NewNode = { type: node.type, target: deviceBytes(node.device) };
+    return make(context, call, parent, name, device, changes);
+  }
   if (node.type !== "symlink") return make(context, call, parent, name, node, changes);
   const { target } = node;
-  if (target.length === 0 || target.length > maxTargetBytes) {
-    throw new FsError("INVAL", `Symlink target of ${target.length} bytes for '${name}'`);
+  if (target.length === 0) throw new FsError("INVAL", `Empty symlink target for '${name}'`);
+  if (target.length > maxTargetBytes) {
+    throw new FsError("NAMETOOLONG", `Symlink target of ${target.length} bytes for '${name}'`);
   }
   const link: NewNode = { type: "symlink", target: Uint8Array.from(target) };
   return make(context, call, parent, name, link, changes);

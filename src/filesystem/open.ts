@@ -3,6 +3,7 @@ import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Context } from "./context.ts";
 import { requirePermitted } from "./permission.ts";
+import { requireRegular } from "./resize.ts";
 
 /** See {@link import("../vfs/file-system.ts").FileSystem.open}. */
 export function open(
@@ -16,18 +17,8 @@ export function open(
     throw new FsError("ROFS", `Volume ${context.options.volumeId} is read-only`);
   }
   const row = context.row(inode);
-  switch (row.type) {
-    case "file":
-      break;
-    // RFC 8881 §18.16.3: only regular files are opened, and each other kind has its error.
-    case "directory":
-      throw new FsError("ISDIR", `Inode ${inode} is a directory`);
-    case "symlink":
-      throw new FsError("SYMLINK", `Inode ${inode} is a symbolic link`);
-    case "fifo":
-    case "socket":
-      throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${row.type}`);
-  }
+  // RFC 8881 §18.16.3: only regular files are opened, and each other kind has its error.
+  requireRegular(row);
   context.wait(call, context.synchroniser.openReady(inode));
   context.exact(call, row);
   requirePermitted(row, call.caller, access);

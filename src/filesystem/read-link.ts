@@ -17,7 +17,7 @@ export function readLink(context: Context, call: Call, inode: InodeNumber): Uint
   call.check();
   const row = context.row(inode);
   if (row.type !== "symlink") {
-    throw new FsError("INVAL", `Inode ${inode} is a ${row.type}, no symbolic link`);
+    throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${row.type}, no symbolic link`);
   }
   if (row.target !== undefined) return row.target;
   const etag = row.remote?.etag;

@@ -6,7 +6,7 @@ import type { ReadResult } from "../vfs/file-system.ts";
 import type { Context } from "./context.ts";
 import type { Load } from "./loads.ts";
 import type { Stream } from "./readahead.ts";
-import { checkSize } from "./resize.ts";
+import { requireRegular } from "./resize.ts";
 
 /** Where a part of the range is: in a cache file, nowhere because it is zeros, or absent. */
 interface Part {
@@ -184,7 +184,7 @@ export function read(
 ): ReadResult {
   call.check();
   const row = context.row(inode);
-  checkSize(row, 0);
+  requireRegular(row);
   const end = Math.min(offsetBytes + lengthBytes, row.sizeBytes);
   const endOfFile = offsetBytes + lengthBytes >= row.sizeBytes;
   if (offsetBytes >= end) return { chunks: [], lengthBytes: 0, endOfFile };

@@ -14,6 +14,23 @@ export function checkSize(row: Pick<InodeRow, "id" | "type">, sizeBytes: number)
   }
 }
 
+/** @throws {FsError} ISDIR, SYMLINK, WRONG_TYPE: what the protocol answers for data of what holds none (RFC 8881 §18.22). */
+export function requireRegular(row: Pick<InodeRow, "id" | "type">): void {
+  switch (row.type) {
+    case "file":
+      return;
+    case "directory":
+      throw new FsError("ISDIR", `Inode ${row.id} is a directory`);
+    case "symlink":
+      throw new FsError("SYMLINK", `Inode ${row.id} is a symbolic link`);
+    case "fifo":
+    case "socket":
+    case "blockDevice":
+    case "characterDevice":
+      throw new FsError("WRONG_TYPE", `Inode ${row.id} is a ${row.type}`);
+  }
+}
+
 /** Bytes of `[start, end)` that are zeros by the extents. */
 export function holesWithin(context: Context, row: InodeRow, start: number, end: number): number {
   if (start >= end || row.holeBytes === 0) return 0;
@@ -44,8 +61,8 @@ export function resize(context: Context, row: InodeRow, sizeBytes: number): void
   row.sizeBytes = sizeBytes;
 }
 
-/** Gives the disk space of cache files back that the file has left altogether. */
-function dropUnused(context: Context, row: InodeRow, before: ReadonlySet<number>): void {
+/** Gives the disk space of cache files back that the file has left altogether since it used those of `before`. */
+export function dropUnused(context: Context, row: InodeRow, before: ReadonlySet<number>): void {
   const after = context.state.extents.usedGenerations(row.id);
   const left = [...before].filter((generation) => !after.has(generation));
   if (left.length === 0) return;

@@ -6,7 +6,7 @@ import { FsError } from "../vfs/error.ts";
 import type { Stability } from "../vfs/file-system.ts";
 import type { Context } from "./context.ts";
 import { isRoot, withoutPrivileges } from "./permission.ts";
-import { checkSize, holesWithin } from "./resize.ts";
+import { checkSize, holesWithin, requireRegular } from "./resize.ts";
 
 /** The first half of a write: its bytes, on their way to a cache file or there. */
 class StagedWrite {
@@ -135,6 +135,7 @@ export function write(
   context.beginChange(call);
   const row = context.row(inode);
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  requireRegular(row);
   checkSize(row, offsetBytes + sizeBytes);
   if (sizeBytes === 0) return { committed: stability };
   const request: Write = { offsetBytes, sizeBytes, chunks, stability };

@@ -44,6 +44,8 @@ const typeNames = {
   symlink: "NF4LNK",
   fifo: "NF4FIFO",
   socket: "NF4SOCK",
+  blockDevice: "NF4BLK",
+  characterDevice: "NF4CHR",
 } as const satisfies Record<FileType, nfs_ftype4>;
 
 const owners = new Map<number, Uint8Array>();
@@ -145,9 +147,9 @@ export const attributeRows: readonly AttributeRow[] = [
   object("FATTR4_NUMLINKS", (writer, { linkCount }) => writer.u32(linkCount)),
   object("FATTR4_OWNER", (writer, { uid }) => writer.opaque(owner(uid))),
   object("FATTR4_OWNER_GROUP", (writer, { gid }) => writer.opaque(owner(gid))),
-  constant("FATTR4_RAWDEV", (writer) => {
-    writer.u32(0);
-    writer.u32(0);
+  object("FATTR4_RAWDEV", (writer, { device }) => {
+    writer.u32(device?.major ?? 0);
+    writer.u32(device?.minor ?? 0);
   }),
   constant("FATTR4_SPACE_AVAIL", (writer, source) => writer.offset(source.space().freeBytes)),
   constant("FATTR4_SPACE_FREE", (writer, source) => writer.offset(source.space().freeBytes)),
@@ -168,6 +170,7 @@ export const attributeRows: readonly AttributeRow[] = [
     (writer) => change_attr_type4.encode(writer, "NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR"),
     2,
   ),
+  constant("FATTR4_XATTR_SUPPORT", (writer) => writer.bool(true), 2),
 ];
 
 const rowsOf = {

@@ -142,7 +142,6 @@ export class CompoundProgram implements RpcProgram {
         return new Promise((resolve) => verdict.inFlight.rejoin(resolve));
       case "new":
       case "resume": {
-        state.leases.renew(session.record.clientId);
         const request = { slot, sequenceId, fingerprint };
         const point = verdict.kind === "resume" ? verdict.point : undefined;
         return this.#execute(call, header, { reader: call.args, session, args, request, point });
@@ -191,7 +190,10 @@ export class CompoundProgram implements RpcProgram {
       this.#deps.compound,
     );
     if (session !== undefined && args !== undefined) {
-      compound.begin(sequence, sequenceResult(session, args));
+      const tooBig = compound.begin(sequence, sequenceResult(session, args));
+      if (tooBig !== undefined) return refuse(header.tag, tooBig, sequence);
+      // RFC 8881 §18.46.3: with each SEQUENCE that succeeds, and no other.
+      this.#deps.server.state.leases.renew(session.record.clientId);
       if (point !== undefined) compound.resume(point);
     }
     return this.#deps.executor.execute(compound, request);

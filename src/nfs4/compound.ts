@@ -130,11 +130,14 @@ export class Compound implements OperationContext {
       : session.maxResponseBytes;
   }
 
-  /** The SEQUENCE that this compound began with has succeeded. */
-  begin(operation: Operation, result: unknown): void {
+  /** The SEQUENCE that this compound began with has succeeded; returns why not, when not even its result may be sent. */
+  begin(operation: Operation, result: unknown): nfsstat4 | undefined {
     this.#operations.push(operation);
     this.reply.succeed(operation, result);
+    // RFC 8881 §2.10.6.4.
+    if (this.reply.lengthBytes + replyHeaderBytes > this.#limitBytes) return this.#tooBig();
     this.#deps.observer.operation(operation.name, "NFS4_OK");
+    return undefined;
   }
 
   /** Goes on where an earlier process stopped. To be called after {@link begin}, before {@link run}. */

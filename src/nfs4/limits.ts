@@ -14,10 +14,13 @@ export const sessionLimits = {
   sessionsOfClient: 64,
 } as const;
 
-/** The least that a session can work with; less is TOOSMALL. */
+/**
+ * The least that a session can work with, a SEQUENCE and one small operation; less is TOOSMALL. The same holds for a back
+ * channel, where the client offers one at all.
+ */
 export const leastSession = {
-  maxRequestBytes: 1024,
-  maxResponseBytes: 1024,
+  maxRequestBytes: 200,
+  maxResponseBytes: 200,
   maxOperations: 2,
 } as const;
 

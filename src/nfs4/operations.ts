@@ -1,6 +1,7 @@
 import { struct } from "../xdr/codec.ts";
 import { type Operation, operation } from "./operation.ts";
 import { access, getattr, nverify, setattr, verify } from "./ops/attribute.ts";
+import { copy } from "./ops/copy.ts";
 import { createSession } from "./ops/create-session.ts";
 import { commit, read, write } from "./ops/data.ts";
 import { create, link, remove, rename } from "./ops/directory-change.ts";
@@ -19,7 +20,9 @@ import {
   destroySession,
   reclaimComplete,
 } from "./ops/session-life.ts";
+import { allocate, deallocate, ioAdvise, readPlus, seek } from "./ops/sparse.ts";
 import { unsupported } from "./ops/unsupported.ts";
+import { getxattr, listxattrs, removexattr, setxattr } from "./ops/xattr.ts";
 import { permitted } from "./permitted.ts";
 import { NfsError } from "./status.ts";
 import { ILLEGAL4res } from "./wire/compound.ts";
@@ -41,19 +44,25 @@ export const illegal = operation({
  */
 export const operations: readonly Operation[] = [
   access,
+  allocate,
   backchannelCtl,
   bindConnToSession,
   close,
   commit,
+  copy,
   create,
   createSession,
+  deallocate,
   destroyClientid,
   destroySession,
   exchangeId,
   freeStateid,
   getattr,
   getfh,
+  getxattr,
+  ioAdvise,
   link,
+  listxattrs,
   lock,
   lockt,
   locku,
@@ -68,15 +77,19 @@ export const operations: readonly Operation[] = [
   read,
   readdir,
   readlink,
+  readPlus,
   reclaimComplete,
   remove,
+  removexattr,
   rename,
   restorefh,
   savefh,
   secinfo,
   secinfoNoName,
+  seek,
   sequence,
   setattr,
+  setxattr,
   testStateid,
   verify,
   write,

@@ -6,6 +6,7 @@ export const statusOfFsError = {
   PERM: "NFS4ERR_PERM",
   NOENT: "NFS4ERR_NOENT",
   IO: "NFS4ERR_IO",
+  NXIO: "NFS4ERR_NXIO",
   ACCESS: "NFS4ERR_ACCESS",
   EXIST: "NFS4ERR_EXIST",
   XDEV: "NFS4ERR_XDEV",
@@ -27,6 +28,8 @@ export const statusOfFsError = {
   SYMLINK: "NFS4ERR_SYMLINK",
   WRONG_TYPE: "NFS4ERR_WRONG_TYPE",
   SERVERFAULT: "NFS4ERR_SERVERFAULT",
+  NOXATTR: "NFS4ERR_NOXATTR",
+  XATTR2BIG: "NFS4ERR_XATTR2BIG",
 } as const satisfies Record<FsErrorCode, nfsstat4>;
 
 /**

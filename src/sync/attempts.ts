@@ -60,7 +60,8 @@ export class Attempts {
           sizeBytes: attempt.sizeBytes,
           lastModifiedMs: object.lastModifiedMs,
         };
-        row.headers = detail.headers;
+        // Extended attributes are user metadata: those that were changed since are kept for the next export.
+        if (row.headers === undefined || row.change === detail.change) row.headers = detail.headers;
         row.exact = true;
         if (row.type !== "directory") row.checkedMs = nowMs;
         if (row.type === "file") {

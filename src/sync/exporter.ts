@@ -14,7 +14,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import type { Conflicts } from "./conflicts.ts";
 import { remoteObject } from "./object-version.ts";
-import { encodePosix } from "./posix-metadata.ts";
+import { encodeDevice, encodePosix } from "./posix-metadata.ts";
 import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
 import { BaseGone, type FrozenContent, type Uploader } from "./uploader.ts";
@@ -208,7 +208,12 @@ export class Exporter {
     const mark = writeMark(state.db.volumeUuid, { inode: row.id, generation, attempt: id });
     const headers: ObjectHeaders = {
       ...row.headers,
-      metadata: { ...row.headers?.metadata, ...encodePosix(row), [markHeader]: mark },
+      metadata: {
+        ...row.headers?.metadata,
+        ...encodePosix(row),
+        ...encodeDevice(row),
+        [markHeader]: mark,
+      },
     };
     const isHere = row.remote?.key === key;
     const nowMs = context.nowMs();

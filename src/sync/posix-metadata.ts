@@ -1,3 +1,4 @@
+import { deviceBytes, deviceOf } from "../cache/device.ts";
 import type { FileType, Timespec } from "../vfs/attributes.ts";
 
 /**
@@ -8,6 +9,7 @@ import type { FileType, Timespec } from "../vfs/attributes.ts";
  * | file-permissions | octal st_mode with the type bits, seven digits: `0100644` |
  * | file-owner, file-group | decimal uid and gid |
  * | file-mtime, file-atime | nanoseconds since the epoch with the suffix `ns` |
+ * | file-device | of device nodes: `<major>:<minor>`, decimal (ours alone) |
  */
 export interface PosixMetadata {
   readonly type: FileType | undefined;
@@ -25,6 +27,8 @@ const typeBits = {
   file: 0o100000,
   symlink: 0o120000,
   socket: 0o140000,
+  blockDevice: 0o060000,
+  characterDevice: 0o020000,
 } as const satisfies Record<FileType, number>;
 
 function encodeTime(time: Timespec): string {
@@ -54,6 +58,25 @@ export function encodePosix(attributes: {
     "file-mtime": encodeTime(attributes.modifyTime),
     "file-atime": encodeTime(attributes.accessTime),
   };
+}
+
+const maxNumber = 0xffff_ffff;
+
+/** The user metadata of a device node's numbers, none for other kinds of files. */
+export function encodeDevice(row: {
+  readonly type: FileType;
+  readonly target: Uint8Array | undefined;
+}): Record<string, string> {
+  if (row.type !== "blockDevice" && row.type !== "characterDevice") return {};
+  const { major, minor } = deviceOf(row.target);
+  return { "file-device": `${major}:${minor}` };
+}
+
+/** The numbers that {@link encodeDevice} wrote, as a row's target has them. */
+export function decodeDevice(metadata: Readonly<Record<string, string>>): Uint8Array | undefined {
+  const found = /^(\d{1,10}):(\d{1,10})$/.exec(metadata["file-device"] ?? "");
+  const [major, minor] = [Number(found?.[1]), Number(found?.[2])];
+  return major <= maxNumber && minor <= maxNumber ? deviceBytes({ major, minor }) : undefined;
 }
 
 /** Reads `<n>ns`; a number without a unit is taken for seconds, milliseconds or nanoseconds by its size. */

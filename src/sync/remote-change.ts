@@ -5,7 +5,7 @@ import type { ObjectInfo, ObjectKey, ObjectVersion } from "../s3/object-store.ts
 import type { FileType, InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
 import { remoteObject } from "./object-version.ts";
-import { decodePosix, timeOfMs } from "./posix-metadata.ts";
+import { decodeDevice, decodePosix, timeOfMs } from "./posix-metadata.ts";
 import type { SyncContext } from "./sync-context.ts";
 
 /*
@@ -154,11 +154,24 @@ export interface SeenObject {
   readonly target: Uint8Array | undefined;
 }
 
-/** The kind of file that an object's metadata names; a symlink counts only with a target. */
-export function seenType({ info, target }: SeenObject): FileType {
+/**
+ * The kind of file that an object's metadata names; a symlink counts only with a target, a device node only with its
+ * numbers and where the bucket may make them (`trusted`).
+ */
+export function seenType({ info, target }: SeenObject, trusted: boolean): FileType {
   const { type } = decodePosix(info.metadata);
-  if (type === "symlink") return target === undefined ? "file" : "symlink";
-  return type === "fifo" || type === "socket" ? type : "file";
+  switch (type) {
+    case "symlink":
+      return target === undefined ? "file" : "symlink";
+    case "fifo":
+    case "socket":
+      return type;
+    case "blockDevice":
+    case "characterDevice":
+      return trusted && decodeDevice(info.metadata) !== undefined ? type : "file";
+    default:
+      return "file";
+  }
 }
 
 /**
@@ -175,8 +188,9 @@ export function applyAttributes(
   const posix = decodePosix(seen.info.metadata);
   const isDirectory = row.type === "directory";
   if (!isDirectory) {
-    row.type = seenType(seen);
-    row.target = seen.target;
+    row.type = seenType(seen, options.trustObjectModes);
+    const isDevice = row.type === "blockDevice" || row.type === "characterDevice";
+    row.target = isDevice ? decodeDevice(seen.info.metadata) : seen.target;
   }
   if (!keep.ownership) {
     const allowed = options.trustObjectModes ? 0o7777 : 0o1777;

@@ -200,7 +200,11 @@ export class Revalidator {
         this.#replace(row, undefined);
         return "gone";
       }
-      if (seenType(seen) !== row.type && !isUnseen(row) && (!isSame || !row.exact)) {
+      if (
+        seenType(seen, context.options.trustObjectModes) !== row.type &&
+        !isUnseen(row) &&
+        (!isSame || !row.exact)
+      ) {
         // The type of an inode never changes under its users: the name gets a new one.
         this.#replace(row, { key: remote.key, seen });
         return "gone";

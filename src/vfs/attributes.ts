@@ -9,13 +9,28 @@ export interface Timespec {
   readonly nanoseconds: number;
 }
 
-/** The kinds of files this file system holds; device nodes are refused. */
-export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket";
+/** The kinds of files this file system holds. */
+export type FileType =
+  | "file"
+  | "directory"
+  | "symlink"
+  | "fifo"
+  | "socket"
+  | "blockDevice"
+  | "characterDevice";
+
+/** What a device node stands for; two numbers of 32 bits that only the client understands. */
+export interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
 
 /** All attributes of a file at one moment. */
 export interface Attributes {
   readonly inode: InodeNumber;
   readonly type: FileType;
+  /** Of device nodes only. */
+  readonly device?: Device;
   /** Permission, setuid, setgid and sticky bits: 0 to 0o7777. */
   readonly mode: number;
   readonly uid: number;

@@ -1,11 +1,12 @@
 /**
- * Why a file system operation failed: the suffixes of RFC 8881 §15.1 that a file system can mean.
+ * Why a file system operation failed: the suffixes of RFC 8881 §15.1 and RFC 8276 §8.3 that a file system can mean.
  * Never a `node:fs` code: a missing cache file must not look like a missing user file.
  */
 export const fsErrorCodes = [
   "PERM",
   "NOENT",
   "IO",
+  "NXIO",
   "ACCESS",
   "EXIST",
   "XDEV",
@@ -27,6 +28,8 @@ export const fsErrorCodes = [
   "SYMLINK",
   "WRONG_TYPE",
   "SERVERFAULT",
+  "NOXATTR",
+  "XATTR2BIG",
 ] as const;
 
 /** One of {@link fsErrorCodes}. */

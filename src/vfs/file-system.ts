@@ -2,12 +2,13 @@ import type {
   AttributeChanges,
   Attributes,
   ChangeInfo,
+  Device,
   InodeNumber,
   Timespec,
 } from "./attributes.ts";
 import type { Call } from "./call.ts";
 import type { FsError } from "./error.ts";
-import type { FileName } from "./name.ts";
+import type { FileName, XattrName } from "./name.ts";
 
 /** Ways to use a file; for a directory `execute` is search. */
 export interface Access {
@@ -49,6 +50,12 @@ export interface ReadResult {
 
 /** How much of a write must be on the disk when it is acknowledged (RFC 8881 §18.32: stable_how4). */
 export type Stability = "unstable" | "dataSync" | "fileSync";
+
+/** What a SEEK looks for: bytes that may be something else than zero, or a range known to be zeros. */
+export type Content = "data" | "hole";
+
+/** Whether SETXATTR makes an attribute, changes one that is there, or does what is needed (RFC 8276 §8.4.2). */
+export type XattrMode = "either" | "create" | "replace";
 
 /** How a file is created (RFC 8881 §18.16.3). */
 export type CreateMode =
@@ -98,7 +105,7 @@ export interface FileSystem {
     directory: InodeNumber,
     page: { readonly after: number; readonly limit: number; readonly attributes: boolean },
   ): DirectoryPage;
-  /** The target's bytes. @throws {FsError} INVAL for what is no symlink. */
+  /** The target's bytes. @throws {FsError} WRONG_TYPE for what is no symlink (RFC 8881 §18.24.4). */
   readLink(call: Call, inode: InodeNumber): Uint8Array;
 
   /**
@@ -114,13 +121,14 @@ export interface FileSystem {
     create: CreateMode,
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly created: boolean; readonly directory: ChangeInfo };
-  /** @throws {FsError} EXIST, ACCESS, NOTDIR, NOSPC, NAMETOOLONG; INVAL for an empty symlink target or one over 4,080 bytes. */
+  /** @throws {FsError} EXIST, ACCESS, NOTDIR, NOSPC, NAMETOOLONG; PERM for a device node that is not root's wish; INVAL for an empty symlink target; NAMETOOLONG for one over 4,095 bytes. */
   createNode(
     call: Call,
     directory: InodeNumber,
     name: FileName,
     node:
       | { readonly type: "directory" | "fifo" | "socket" }
+      | { readonly type: "blockDevice" | "characterDevice"; readonly device: Device }
       | { readonly type: "symlink"; readonly target: Uint8Array },
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly directory: ChangeInfo };
@@ -152,12 +160,12 @@ export interface FileSystem {
   /** Called once at start, after all `hold`s that were restored: drops nameless files that nobody holds. */
   dropOrphans(): void;
 
-  /** Reads up to `lengthBytes`; access was checked at open or by `requireAccess`. @throws {FsError} ISDIR, INVAL, IO, DELAY. Suspends for disk or S3. */
+  /** Reads up to `lengthBytes`; access was checked at open or by `requireAccess`. @throws {FsError} ISDIR, SYMLINK, WRONG_TYPE, IO, DELAY. Suspends for disk or S3. */
   read(call: Call, inode: InodeNumber, offsetBytes: number, lengthBytes: number): ReadResult;
   /**
    * Writes all of `chunks` (views of the request; not kept after the call is closed). Suspends while the bytes
    * go to the cache file, and for the disk when `stability` asks for it.
-   * @throws {FsError} ISDIR, INVAL, FBIG, NOSPC, IO.
+   * @throws {FsError} ISDIR, SYMLINK, WRONG_TYPE, FBIG, NOSPC, IO.
    */
   write(
     call: Call,
@@ -168,9 +176,50 @@ export interface FileSystem {
   ): { readonly committed: Stability };
   /**
    * Makes everything acknowledged for this file stable on the disk; the transaction in which it returns must
-   * be synced before the reply. Suspends. @throws {FsError} ISDIR, INVAL, IO.
+   * be synced before the reply. Suspends. @throws {FsError} ISDIR, SYMLINK, WRONG_TYPE, IO.
    */
   commit(call: Call, inode: InodeNumber): void;
+
+  /**
+   * Where the next `what` at or after the offset starts; the end of the file counts as a hole. Undefined when there
+   * is no data any more. @throws {FsError} NXIO at or beyond the end, ISDIR, SYMLINK, WRONG_TYPE.
+   */
+  seek(call: Call, inode: InodeNumber, offsetBytes: number, what: Content): number | undefined;
+  /**
+   * Makes holes of the range zeros that count as used, and the file at least so long. Suspends.
+   * @throws {FsError} WRONG_TYPE, INVAL (empty range), FBIG, NOSPC.
+   */
+  allocate(call: Call, inode: InodeNumber, offsetBytes: number, lengthBytes: number): void;
+  /** Makes the range a hole; the size stays. @throws {FsError} WRONG_TYPE, INVAL (empty range). */
+  deallocate(call: Call, inode: InodeNumber, offsetBytes: number, lengthBytes: number): void;
+  /**
+   * Copies bytes between two files, as many at a time as it likes (at least one unless `lengthBytes` is 0, or the source
+   * ends); holes stay holes. Returns how many. Access is checked as of {@link read} and {@link write}. Suspends.
+   * @throws {FsError} what these throw.
+   */
+  copyRange(
+    call: Call,
+    from: { readonly inode: InodeNumber; readonly offsetBytes: number },
+    to: { readonly inode: InodeNumber; readonly offsetBytes: number },
+    lengthBytes: number,
+  ): number;
+
+  /** The value of an extended attribute. @throws {FsError} ACCESS, NOXATTR. */
+  getXattr(call: Call, inode: InodeNumber, name: XattrName): Uint8Array;
+  /**
+   * Sets an extended attribute; nothing changes when it has that value. The change is that of the inode itself.
+   * @throws {FsError} ACCESS, EXIST, NOXATTR, PERM (neither file nor directory, or the sticky directory of somebody
+   * else), XATTR2BIG.
+   */
+  setXattr(
+    call: Call,
+    inode: InodeNumber,
+    attribute: { readonly name: XattrName; readonly value: Uint8Array; readonly mode: XattrMode },
+  ): ChangeInfo;
+  /** The names of all extended attributes. @throws {FsError} ACCESS. */
+  listXattrs(call: Call, inode: InodeNumber): readonly XattrName[];
+  /** @throws {FsError} ACCESS, NOXATTR, PERM. */
+  removeXattr(call: Call, inode: InodeNumber, name: XattrName): ChangeInfo;
 
   /** Figures for `df`. */
   space(): Space;

@@ -49,6 +49,18 @@ export const offset: Codec<number> = {
   decode: (reader) => reader.offset(),
 };
 
+/**
+ * `unsigned hyper` for a place in a file to look at: beyond 2^53−1 it is read as that, which is beyond the end of every
+ * file.
+ */
+export const clampedOffset: Codec<number> = {
+  encode: (writer, value) => writer.offset(value),
+  decode(reader) {
+    const value = reader.u64();
+    return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
+  },
+};
+
 /** `bool`. */
 export const bool: Codec<boolean> = {
   encode: (writer, value) => writer.bool(value),

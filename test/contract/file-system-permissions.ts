@@ -165,8 +165,10 @@ export function fileSystemPermissions(current: () => Driver): void {
       const { accessTime, modifyTime, changeTime } = await d.attributes(file);
       assert.deepEqual([accessTime, modifyTime], [time, time]);
       assert.ok(changeTime.seconds > 0);
+      const one = { modifyTime: "now" } as const;
+      await d.fails("PERM", (call, fs) => fs.setAttributes(call, file, one, opened), bob);
       await d.set(file, { mode: 0o644 }, alice);
-      const now = { modifyTime: "now" } as const;
+      const now = { modifyTime: "now", accessTime: "now" } as const;
       await d.fails("ACCESS", (call, fs) => fs.setAttributes(call, file, now, opened), bob);
     });
 

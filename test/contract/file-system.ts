@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
-import { Driver, type FileSystemCase, named } from "../support/file-system-driver.ts";
+import type { Call } from "../../src/vfs/call.ts";
+import type { FileSystem } from "../../src/vfs/file-system.ts";
+import { alice, Driver, type FileSystemCase, named } from "../support/file-system-driver.ts";
 import { fileSystemData } from "./file-system-data.ts";
 import { fileSystemPermissions } from "./file-system-permissions.ts";
 import { fileSystemRename } from "./file-system-rename.ts";
+import { fileSystemSparse } from "./file-system-sparse.ts";
+import { fileSystemXattrs } from "./file-system-xattrs.ts";
 
 /**
  * What every file system of this project does, whatever it keeps its files in. `limits`: it has those of S3, on
@@ -25,6 +29,8 @@ export function fileSystemContract(
     fileSystemRename(current);
     fileSystemData(current);
     fileSystemPermissions(current);
+    fileSystemSparse(current);
+    fileSystemXattrs(current);
     if (traits.limits) fileSystemLimits(current);
   });
 }
@@ -45,7 +51,7 @@ function fileSystemNames(current: () => Driver): void {
       assert.equal((await d.attributes(link)).sizeBytes, 4);
       const target = await d.run((call, fs) => Buffer.from(fs.readLink(call, link)).toString());
       assert.equal(target, "../a");
-      await d.fails("INVAL", (call, fs) => fs.readLink(call, file));
+      await d.fails("WRONG_TYPE", (call, fs) => fs.readLink(call, file));
     });
 
     it("keeps names apart that differ in case or in composition", async () => {
@@ -109,6 +115,19 @@ function fileSystemNames(current: () => Driver): void {
         await d.fails(code, (call, fs) => fs.open(call, inode, both));
       }
       assert.equal((await d.attributes(fifo.inode)).type, "fifo");
+    });
+
+    it("lets root make device nodes, and tells their numbers", async () => {
+      const d = current();
+      const device = { major: 1, minor: 0xffff_ffff };
+      await d.set(d.fs.root, { mode: 0o777 });
+      for (const type of ["blockDevice", "characterDevice"] as const) {
+        const make = (call: Call, fs: FileSystem) =>
+          fs.createNode(call, fs.root, named(type), { type, device }, { mode: 0o600 });
+        await d.fails("PERM", make, alice);
+        const found = await d.attributes((await d.run(make)).inode);
+        assert.deepEqual([found.type, found.device, found.sizeBytes], [type, device, 0]);
+      }
     });
 
     it("says how a directory's change attribute moved with each change in it", async () => {

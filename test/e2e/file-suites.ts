@@ -1,6 +1,7 @@
 /** Test files that run against any mounted directory, in guests; `MOUNT` in their environment names it. */
 export const fileSuites = [
   "files.guest.ts",
+  "sparse.guest.ts",
   "directories.guest.ts",
   "attributes.guest.ts",
   "locks.guest.ts",

@@ -59,6 +59,46 @@ export class MemoryBytes {
     return () => this.#restore(before);
   }
 
+  /** Makes pages of zeros where the range has none; returns what takes it back. */
+  allocate(start: number, end: number): () => void {
+    const before = new Map<number, Uint8Array | undefined>();
+    for (let at = Math.floor(start / pageBytes); at * pageBytes < end; at++) {
+      if (this.#pages.has(at)) continue;
+      before.set(at, undefined);
+      this.#pages.set(at, new Uint8Array(pageBytes));
+    }
+    return () => this.#restore(before);
+  }
+
+  /** Makes zeros of the range, and holes of whole pages; returns what takes it back. */
+  deallocate(start: number, end: number): () => void {
+    const before = new Map<number, Uint8Array | undefined>();
+    for (const [number, page] of this.#pages) {
+      const from = Math.max(0, start - number * pageBytes);
+      const to = Math.min(pageBytes, end - number * pageBytes);
+      if (from >= to) continue;
+      before.set(number, page);
+      if (to - from === pageBytes) this.#pages.delete(number);
+      else this.#pages.set(number, page.slice().fill(0, from, to));
+    }
+    return () => this.#restore(before);
+  }
+
+  /** The first offset from `start` on, below `size`, that is or is not in a page. */
+  next(start: number, size: number, what: "data" | "hole"): number | undefined {
+    if (what === "hole") {
+      for (let at = start; at < size; at = (Math.floor(at / pageBytes) + 1) * pageBytes) {
+        if (!this.#pages.has(Math.floor(at / pageBytes))) return at;
+      }
+      return undefined;
+    }
+    let first = Number.POSITIVE_INFINITY;
+    for (const number of this.#pages.keys()) {
+      if ((number + 1) * pageBytes > start) first = Math.min(first, number * pageBytes);
+    }
+    return first < size ? Math.max(start, first) : undefined;
+  }
+
   #restore(pages: ReadonlyMap<number, Uint8Array | undefined>): void {
     for (const [number, page] of pages) {
       if (page === undefined) this.#pages.delete(number);

@@ -53,9 +53,8 @@ export function needChangeable(
   if ((mode ?? uid ?? gid) !== undefined && !isOwner) throw refuse();
   if (uid !== undefined && uid !== node.uid && !isRoot) throw refuse();
   if (gid !== undefined && gid !== node.gid && !isRoot && !inGroup(caller, gid)) throw refuse();
-  const times = [accessTime, modifyTime].filter((time) => time !== undefined);
-  if (times.length > 0 && !isOwner) {
-    if (times.some((time) => time !== "now")) throw refuse();
+  if ((accessTime ?? modifyTime) !== undefined && !isOwner) {
+    if (accessTime !== "now" || modifyTime !== "now") throw refuse();
     need(node, caller, { write: true });
   }
   if (sizeBytes !== undefined && !opened) need(node, caller, { write: true });

@@ -1,6 +1,12 @@
-import type { Attributes, FileType, InodeNumber, Timespec } from "../../src/vfs/attributes.ts";
+import type {
+  Attributes,
+  Device,
+  FileType,
+  InodeNumber,
+  Timespec,
+} from "../../src/vfs/attributes.ts";
 import { FsError } from "../../src/vfs/error.ts";
-import type { FileName } from "../../src/vfs/name.ts";
+import type { FileName, XattrName } from "../../src/vfs/name.ts";
 import { MemoryBytes } from "./memory-bytes.ts";
 import type { UndoLog } from "./memory-state-store.ts";
 
@@ -8,10 +14,12 @@ import type { UndoLog } from "./memory-state-store.ts";
 export interface Node {
   readonly inode: InodeNumber;
   readonly type: FileType;
+  readonly device: Device | undefined;
   readonly bytes: MemoryBytes;
   readonly target: Uint8Array;
   readonly verifier: Uint8Array | undefined;
   readonly entries: Map<FileName, Entry>;
+  xattrs: ReadonlyMap<XattrName, Uint8Array>;
   mode: number;
   uid: number;
   gid: number;
@@ -38,6 +46,13 @@ export interface Ownership {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+}
+
+/** What some kinds of nodes have more than others. */
+interface Extra {
+  readonly target?: Uint8Array;
+  readonly verifier?: Uint8Array | undefined;
+  readonly device?: Device;
 }
 
 /** Inodes and names, each change of which can be taken back with the transaction that it is made in. */
@@ -78,11 +93,7 @@ export class MemoryTree {
   }
 
   /** A node without a name. */
-  make(
-    type: FileType,
-    ownership: Ownership,
-    extra: { readonly target?: Uint8Array; readonly verifier?: Uint8Array | undefined },
-  ): Node {
+  make(type: FileType, ownership: Ownership, extra: Extra): Node {
     this.#lastInode += 1;
     const inode = this.#lastInode as InodeNumber;
     const node = this.#newNode(inode, type, ownership, extra);
@@ -134,6 +145,11 @@ export class MemoryTree {
     node.change += 1;
   }
 
+  /** Counts a change of what is told of a node that was saved, now. */
+  touchMetadata(node: Node): void {
+    this.changed(node, this.#now());
+  }
+
   /** Takes back what is changed in the fields of a node from here on. */
   save(node: Node): void {
     const before = { ...node };
@@ -145,16 +161,12 @@ export class MemoryTree {
     this.changed(directory, directory.modifyTime);
   }
 
-  #newNode(
-    inode: InodeNumber,
-    type: FileType,
-    ownership: Ownership,
-    extra: { readonly target?: Uint8Array; readonly verifier?: Uint8Array | undefined } = {},
-  ): Node {
+  #newNode(inode: InodeNumber, type: FileType, ownership: Ownership, extra: Extra = {}): Node {
     const now = this.#now();
-    const { target = new Uint8Array(0), verifier } = extra;
+    const { target = new Uint8Array(0), verifier, device } = extra;
     return {
-      ...{ inode, type, target, verifier, bytes: new MemoryBytes(), entries: new Map() },
+      ...{ device, inode, type, target, verifier, bytes: new MemoryBytes(), entries: new Map() },
+      xattrs: new Map(),
       ...ownership,
       ...{ links: 0, sizeBytes: target.length, change: 1, parent: undefined },
       ...{ accessTime: now, modifyTime: now, changeTime: now },
@@ -167,6 +179,7 @@ export function attributesOf(node: Node): Attributes {
   const isDirectory = node.type === "directory";
   return {
     ...{ inode: node.inode, type: node.type, mode: node.mode, uid: node.uid, gid: node.gid },
+    ...(node.device === undefined ? {} : { device: node.device }),
     linkCount: node.links,
     sizeBytes: isDirectory ? 4096 : node.sizeBytes,
     usedBytes: isDirectory ? 0 : node.bytes.usedBytes,
@@ -183,9 +196,11 @@ export function checkSize({ inode, type }: Pick<Node, "inode" | "type">, sizeByt
     throw new FsError("FBIG", `Inode ${inode} with ${sizeBytes} bytes`);
 }
 
-/** @throws {FsError} ISDIR, INVAL. */
+/** @throws {FsError} ISDIR, SYMLINK, WRONG_TYPE. */
 export function requireFile(node: Node): Node {
-  if (node.type === "directory") throw new FsError("ISDIR", `Inode ${node.inode} is a directory`);
-  if (node.type !== "file") throw new FsError("INVAL", `Inode ${node.inode} is a ${node.type}`);
+  const { type, inode } = node;
+  if (type === "directory") throw new FsError("ISDIR", `Inode ${inode} is a directory`);
+  if (type === "symlink") throw new FsError("SYMLINK", `Inode ${inode} is a symbolic link`);
+  if (type !== "file") throw new FsError("WRONG_TYPE", `Inode ${inode} is a ${type}`);
   return node;
 }

@@ -118,7 +118,7 @@ describe("The NFS server over a volume on the disk", () => {
   it("forgets its clients in another boot of the machine, and keeps the files", async () => {
     await putFile(client, root, "f", "content");
     const file = await openFile(client, root, "f");
-    await client.ok([putFh(file.fh), op("COMMIT", { offset: 0, count: 0 })]);
+    await client.ok([putFh(file.fh), op("COMMIT", { offset: 0n, count: 0 })]);
     await kill("boot 2");
     assert.equal((await client.call([])).status, "NFS4ERR_BADSESSION");
     await client.establish();

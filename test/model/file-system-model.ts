@@ -1,3 +1,4 @@
+// Over 400 lines: one step is one arm.
 import assert from "node:assert/strict";
 import {
   cpSync,
@@ -21,6 +22,20 @@ export type Step =
   | { readonly kind: "rename"; readonly path: string; readonly to: string }
   | { readonly kind: "write"; readonly path: string; readonly at: number; readonly size: number }
   | { readonly kind: "truncate"; readonly path: string; readonly size: number }
+  | {
+      readonly kind: "punch" | "allocate";
+      readonly path: string;
+      readonly at: number;
+      readonly size: number;
+    }
+  | {
+      readonly kind: "copy";
+      readonly path: string;
+      readonly to: string;
+      readonly from: number;
+      readonly at: number;
+      readonly size: number;
+    }
   | { readonly kind: "writeOpen"; readonly which: number; readonly at: number }
   | { readonly kind: "close"; readonly which: number }
   | { readonly kind: "remotePut"; readonly path: string; readonly size: number }
@@ -146,6 +161,28 @@ export class FileSystemModel {
           tree.truncate(node, step.size);
         });
         break;
+      case "punch":
+      case "allocate":
+        await this.#withFile(step.path, async (inode, node) => {
+          if (step.size === 0) return;
+          const { kind, at, size } = step;
+          await this.#driver.run((call, fs) =>
+            kind === "punch"
+              ? fs.deallocate(call, inode, at, size)
+              : fs.allocate(call, inode, at, size),
+          );
+          const end = Math.min(at + size, node.bytes.length);
+          if (kind === "punch") tree.write(node, at, Buffer.alloc(Math.max(0, end - at)));
+          else tree.truncate(node, Math.max(node.bytes.length, at + size));
+        });
+        break;
+      case "copy":
+        await this.#withFile(step.path, (inode, node) =>
+          this.#withFile(step.to, async (other, target) => {
+            if (inode !== other) await this.#copy(step, [inode, node], [other, target]);
+          }),
+        );
+        break;
       case "commit":
         await this.#withFile(step.path, async (inode, node) => {
           await this.#driver.commit(inode);
@@ -192,6 +229,25 @@ export class FileSystemModel {
       case "powerCut":
         await this.#powerCut(step.seed);
         break;
+    }
+  }
+
+  async #copy(
+    step: { readonly from: number; readonly at: number; readonly size: number },
+    [source, node]: readonly [InodeNumber, Node],
+    [target, other]: readonly [InodeNumber, Node],
+  ): Promise<void> {
+    const length = Math.max(0, Math.min(step.size, node.bytes.length - step.from));
+    for (let done = 0; done < length; ) {
+      const from = { inode: source, offsetBytes: step.from + done };
+      const to = { inode: target, offsetBytes: step.at + done };
+      const count = await this.#driver.run((call, fs) =>
+        fs.copyRange(call, from, to, length - done),
+      );
+      assert.ok(count > 0, "a copy that does not go on");
+      const bytes = node.bytes.subarray(from.offsetBytes, from.offsetBytes + count);
+      this.#tree.write(other, to.offsetBytes, Buffer.from(bytes));
+      done += count;
     }
   }
 

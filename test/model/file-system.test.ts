@@ -20,6 +20,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("rename"), path, to: path }) },
   { weight: 9, arbitrary: fc.record({ kind: fc.constant("write"), path, at: offset, size }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("truncate"), path, size }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom("punch", "allocate"), path, at: offset, size }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("copy"),
+      path,
+      to: path,
+      from: offset,
+      at: offset,
+      size,
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("writeOpen"), which, at: offset }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("close"), which }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("remotePut"), path, size }) },

@@ -87,7 +87,16 @@ describe("Opens", () => {
     assert.equal((await readFile(again, file, 0, 100)).data.toString(), "content");
   });
 
-  it("are reduced by OPEN_DOWNGRADE and never widened", async () => {
+  it("are reduced by OPEN_DOWNGRADE to what is left of the OPENs in effect, and never widened", async () => {
+    const once = await openFile(client, root, "f", { access: "BOTH", owner: "once" });
+    const never = op("OPEN_DOWNGRADE", {
+      open_stateid: once.stateid,
+      seqid: 0,
+      share_access: 1,
+      share_deny: 0,
+    });
+    assert.equal((await client.call([putFh(once.fh), never])).status, "NFS4ERR_INVAL");
+    await openFile(client, root, "f", { access: "READ" });
     const file = await openFile(client, root, "f", { access: "BOTH" });
     const downgrade = (share_access: number, stateid = file.stateid) =>
       client.call([
@@ -219,15 +228,50 @@ describe("Opens", () => {
     assert.equal((await open(0, 0)).status, "NFS4ERR_INVAL");
     assert.equal((await open(4, 0)).status, "NFS4ERR_INVAL");
     assert.equal((await open(1, 4)).status, "NFS4ERR_INVAL");
+    assert.equal((await open(0x8000_0001, 0)).status, "NFS4ERR_INVAL");
     assert.equal((await open(0x10400 | 1, 0)).status, "NFS4_OK");
+  });
+
+  it("say why there is no delegation to a client that has said what it wants", async () => {
+    const delegation = async (share_access: number) => {
+      const args = {
+        seqid: 0,
+        share_access,
+        share_deny: 0,
+        owner: { clientid: 0n, owner: Buffer.from("o") },
+        openhow: { opentype: "OPEN4_NOCREATE" },
+        claim: { claim: "CLAIM_NULL", file: nameOf("f") },
+      } as const;
+      return (await client.ok([putFh(root), op("OPEN", args)])).ok("OPEN").resok4.delegation;
+    };
+    assert.deepEqual(await delegation(1), { delegation_type: "OPEN_DELEGATE_NONE" });
+    const reasons = [
+      [0x100, { ond_why: "WND4_RESOURCE", ond_server_will_signal_avail: false }],
+      [0x400, { ond_why: "WND4_NOT_WANTED" }],
+      [0x500, { ond_why: "WND4_CANCELLED" }],
+    ] as const;
+    for (const [want, od_whynone] of reasons) {
+      const expected = { delegation_type: "OPEN_DELEGATE_NONE_EXT", od_whynone };
+      assert.deepEqual(await delegation(want | 1), expected);
+    }
+  });
+
+  it("of one owner are checked against its own denials, too", async () => {
+    await openFile(client, root, "f", { access: "READ", deny: "WRITE" });
+    assert.equal((await tryOpen(client, { access: "WRITE" })).status, "NFS4ERR_SHARE_DENIED");
   });
 
   it("let the anonymous and the bypass stateid read and write by permission, but not against denials", async () => {
     const { anonymous, readBypass } = specialStateId;
-    const { fh } = await openFile(client, root, "f", { access: "READ" });
+    const { fh, stateid } = await openFile(client, root, "f", { access: "READ" });
     assert.equal((await readFile(client, { fh, stateid: anonymous }, 0, 3)).data.toString(), "con");
     await writeFile(client, { fh, stateid: anonymous }, 0, Buffer.from("C"));
-    await openFile(client, root, "f", { access: "READ", deny: "BOTH" });
+    await client.ok([
+      putFh(fh),
+      op("CLOSE", { seqid: 0, open_stateid: { ...stateid, seqid: 0 } }),
+      putFh(root),
+      openOperation(client, "f", { access: "READ", deny: "BOTH" }),
+    ]);
     const read = (stateid: stateid4) =>
       client.call([putFh(fh), op("READ", { stateid, offset: 0, count: 3 })]);
     assert.equal((await read(anonymous)).status, "NFS4ERR_LOCKED");

@@ -64,7 +64,7 @@ describe("Every operation", () => {
         op("READLINK"),
         op("GETATTR", { attr_request: ask("type", "size", "owner") }),
         op("ACCESS", { access: 63 }),
-        op("COMMIT", { offset: 0, count: 0 }),
+        op("COMMIT", { offset: 0n, count: 0 }),
         op("RECLAIM_COMPLETE", { rca_one_fs: false }),
       ),
       name.map((objname) => op("LOOKUP", { objname })),

@@ -43,6 +43,29 @@ describe("A server that was killed and started again over its store", () => {
     return client.call(list, { slot: 3 });
   }
 
+  it("goes on with sessions and opens of the format before", async () => {
+    const file = await openFile(client, root, "f", { create: "GUARDED4" });
+    await writeFile(client, file, 0, Buffer.from("text"));
+    const { store } = world;
+    store.transaction(() => {
+      for (const [kind, lastBytes] of [
+        ["nfs4.session", 4],
+        ["nfs4.open", 8],
+      ] as const) {
+        for (const { key, value } of [...store.scan(kind)]) {
+          const before = Buffer.from(value.subarray(0, value.length - lastBytes));
+          before.writeUInt32BE(1);
+          store.put(kind, key, before);
+        }
+      }
+    });
+    world.kill();
+    client = world.reconnect(client.session);
+    assert.equal((await readFile(client, file, 0, 10)).data.toString(), "text");
+    const less = { open_stateid: file.stateid, seqid: 0, share_access: 1, share_deny: 0 };
+    await client.ok([putFh(file.fh), op("OPEN_DOWNGRADE", less)]);
+  });
+
   it("runs a request that it was killed in before the commit", async () => {
     const held = world.hold("createNode");
     const answer = await killedAt([putFh(root), mkdir("a")], held.reached);

@@ -115,13 +115,60 @@ describe("EXCHANGE_ID and CREATE_SESSION", () => {
     await assert.rejects(client.createSession(eir_clientid, eir_sequenceid + 1, none), /INVAL/);
   });
 
-  it("count a CREATE_SESSION that failed, and answer its replay alike", async () => {
+  it("count a CREATE_SESSION that failed, fail its replay alike, and take a better one in its place", async () => {
     const { eir_clientid, eir_sequenceid } = await client.exchangeId();
     const small = { ca_maxresponsesize: 100 };
-    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid, small), /TOOSMALL/);
-    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid), /TOOSMALL/);
-    await client.createSession(eir_clientid, eir_sequenceid + 1);
+    const tooSmall = () => client.createSession(eir_clientid, eir_sequenceid, small);
+    await assert.rejects(tooSmall(), /TOOSMALL/);
+    await assert.rejects(tooSmall(), /TOOSMALL/);
+    await client.createSession(eir_clientid, eir_sequenceid);
     assert.equal((await client.call([])).status, "NFS4_OK");
+    await client.createSession(eir_clientid, eir_sequenceid + 1);
+    const count = eir_sequenceid + 2;
+    await assert.rejects(client.createSession(eir_clientid, count, small), /TOOSMALL/);
+    await client.createSession(eir_clientid, count + 1);
+  });
+
+  it("answer REP_TOO_BIG_TO_CACHE to a SEQUENCE whose own reply is, and leave the slot alone", async () => {
+    const { eir_clientid, eir_sequenceid } = await client.exchangeId();
+    await client.createSession(eir_clientid, eir_sequenceid, { ca_maxresponsesize_cached: 10 });
+    const kept = await client.call([], { slot: 0, sequenceId: 1, cacheThis: true });
+    assert.equal(kept.statusOf("SEQUENCE"), "NFS4ERR_REP_TOO_BIG_TO_CACHE");
+    const other = await client.call([], { slot: 0, sequenceId: 1, cacheThis: false });
+    assert.equal(other.statusOf("SEQUENCE"), "NFS4_OK");
+  });
+
+  it("refuse a back channel on which nothing could be asked", async () => {
+    const { eir_clientid, eir_sequenceid } = await client.exchangeId();
+    const channel = (ca_maxrequestsize: number) => ({
+      ca_headerpadsize: 0,
+      ca_maxrequestsize,
+      ca_maxresponsesize: 8192,
+      ca_maxresponsesize_cached: 8192,
+      ca_maxoperations: 8,
+      ca_maxrequests: 8,
+      ca_rdma_ird: [],
+    });
+    const create = (back: number) =>
+      client.compound([
+        op("CREATE_SESSION", {
+          csa_clientid: eir_clientid,
+          csa_sequence: eir_sequenceid,
+          csa_flags: 0,
+          csa_fore_chan_attrs: channel(8192),
+          csa_back_chan_attrs: channel(back),
+          csa_cb_program: 123,
+          csa_sec_parms: [],
+        }),
+      ]);
+    assert.equal((await create(10)).status, "NFS4ERR_TOOSMALL");
+    assert.equal((await create(8192)).status, "NFS4_OK");
+  });
+
+  it("drop a client ID that was not confirmed within a lease", async () => {
+    const { eir_clientid, eir_sequenceid } = await client.exchangeId();
+    await world.clock.advance(30_000);
+    await assert.rejects(client.createSession(eir_clientid, eir_sequenceid), /STALE_CLIENTID/);
   });
 
   it("end with DESTROY_SESSION and DESTROY_CLIENTID, in that order", async () => {

@@ -10,6 +10,13 @@
  *                                                               prints how many won and how many saw EEXIST
  *   fs-probe many <directory> <n>                               creates n empty files called entry-00000 and so on
  *   fs-probe punch <file> <offset> <length>                     fallocate PUNCH_HOLE | KEEP_SIZE
+ *   fs-probe allocate <file> <offset> <length>                  fallocate without flags
+ *   fs-probe seek <file> data|hole <offset>                     prints where it is, or the errno's name: ENXIO
+ *   fs-probe copy <file> <offset> <file> <offset> <length>      copy_file_range until all is copied; prints the calls
+ *   fs-probe setxattr <file> <name> <value> either|create|replace
+ *   fs-probe getxattr <file> <name>                             prints the value
+ *   fs-probe listxattr <file>                                   prints the names, one a line
+ *   fs-probe removexattr <file> <name>
  *   fs-probe fsyncdir <directory>                               fsync of a directory
  *
  * Exit code 0, or 1 with the failed call and its errno on stderr, or 2 for wrong usage.
@@ -23,6 +30,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void fail(const char *call) {
@@ -113,6 +121,59 @@ static int many(const char *directory, int count) {
   return 0;
 }
 
+static int seek(const char *path, const char *what, off_t from) {
+  int fd = open_or_fail(path, O_RDONLY);
+  off_t at = lseek(fd, from, strcmp(what, "data") == 0 ? SEEK_DATA : SEEK_HOLE);
+  if (at >= 0) printf("%lld\n", (long long)at);
+  else if (errno == ENXIO) printf("ENXIO\n");
+  else fail("lseek");
+  return 0;
+}
+
+static int copy(char **argv) {
+  int from = open_or_fail(argv[2], O_RDONLY), to = open_or_fail(argv[4], O_RDWR | O_CREAT);
+  off_t source = atoll(argv[3]), target = atoll(argv[5]);
+  long long left = atoll(argv[6]);
+  int calls = 0;
+  while (left > 0) {
+    ssize_t done = copy_file_range(from, &source, to, &target, left, 0);
+    if (done < 0) fail("copy_file_range");
+    if (done == 0) break;
+    left -= done;
+    calls++;
+  }
+  if (close(to) != 0) fail("close");
+  printf("%d\n", calls);
+  return 0;
+}
+
+static int extended(int argc, char **argv) {
+  const char *verb = argv[1], *path = argc > 2 ? argv[2] : "";
+  static char buffer[65536];
+  ssize_t bytes;
+  if (strcmp(verb, "setxattr") == 0 && argc == 6) {
+    int flags = strcmp(argv[5], "create") == 0 ? XATTR_CREATE
+                : strcmp(argv[5], "replace") == 0 ? XATTR_REPLACE : 0;
+    if (setxattr(path, argv[3], argv[4], strlen(argv[4]), flags) != 0) fail("setxattr");
+    return 0;
+  }
+  if (strcmp(verb, "getxattr") == 0 && argc == 4) {
+    if ((bytes = getxattr(path, argv[3], buffer, sizeof buffer)) < 0) fail("getxattr");
+    fwrite(buffer, 1, bytes, stdout);
+    return 0;
+  }
+  if (strcmp(verb, "listxattr") == 0 && argc == 3) {
+    if ((bytes = listxattr(path, buffer, sizeof buffer)) < 0) fail("listxattr");
+    for (ssize_t at = 0; at < bytes; at += strlen(buffer + at) + 1) puts(buffer + at);
+    return 0;
+  }
+  if (strcmp(verb, "removexattr") == 0 && argc == 4) {
+    if (removexattr(path, argv[3]) != 0) fail("removexattr");
+    return 0;
+  }
+  return 2;
+}
+
 int main(int argc, char **argv) {
   const char *verb = argc > 1 ? argv[1] : "";
   int result = 2;
@@ -121,7 +182,14 @@ int main(int argc, char **argv) {
   else if (strcmp(verb, "mmap") == 0 && argc == 6) result = fill_by_mmap(argv);
   else if (strcmp(verb, "race") == 0 && argc == 4) result = race(argv[2], atoi(argv[3]));
   else if (strcmp(verb, "many") == 0 && argc == 4) result = many(argv[2], atoi(argv[3]));
-  else if (strcmp(verb, "punch") == 0 && argc == 5) {
+  else if (strcmp(verb, "seek") == 0 && argc == 5) result = seek(argv[2], argv[3], atoll(argv[4]));
+  else if (strcmp(verb, "copy") == 0 && argc == 7) result = copy(argv);
+  else if (strstr(verb, "xattr") != NULL) result = extended(argc, argv);
+  else if (strcmp(verb, "allocate") == 0 && argc == 5) {
+    int fd = open_or_fail(argv[2], O_RDWR | O_CREAT);
+    if (fallocate(fd, 0, atoll(argv[3]), atoll(argv[4])) != 0) fail("fallocate");
+    result = 0;
+  } else if (strcmp(verb, "punch") == 0 && argc == 5) {
     int fd = open_or_fail(argv[2], O_RDWR);
     int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     if (fallocate(fd, how, atoll(argv[3]), atoll(argv[4])) != 0) fail("fallocate");

@@ -55,6 +55,8 @@ export const operations = {
   TEST_STATEID: [open.TEST_STATEID4args, open.TEST_STATEID4res],
   SECINFO_NO_NAME: [security.SECINFO_NO_NAME4args, security.SECINFO_NO_NAME4res],
   SEEK: [io.SEEK4args, io.SEEK4res],
+  READ_PLUS: [io.READ_PLUS4args, io.READ_PLUS4res],
+  IO_ADVISE: [io.IO_ADVISE4args, io.IO_ADVISE4res],
   ALLOCATE: [io.ALLOCATE4args, io.ALLOCATE4res],
   DEALLOCATE: [io.DEALLOCATE4args, io.DEALLOCATE4res],
   COPY: [io.COPY4args, io.COPY4res],
@@ -76,7 +78,7 @@ export type ArgsOf<N extends OperationName> = TypeOf<(typeof operations)[N][0]>;
 export type ResultOf<N extends OperationName> = TypeOf<(typeof operations)[N][1]>;
 
 type Statuses =
-  `${"" | "sr_" | "sa_" | "eir_" | "csr_" | "bctsr_" | "tsr_" | "cr_" | "gxr_" | "sxr_" | "lxr_" | "rxr_"}status`;
+  `${"" | "sr_" | "sa_" | "rp_" | "ior_" | "eir_" | "csr_" | "bctsr_" | "tsr_" | "cr_" | "gxr_" | "sxr_" | "lxr_" | "rxr_"}status`;
 type Succeeded = { [S in Statuses]: { readonly [K in S]: "NFS4_OK" } }[Statuses];
 type Arm<T> = Extract<T, Succeeded>;
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { silentLog } from "../../src/base/log.ts";
+import { type Log, silentLog } from "../../src/base/log.ts";
 import { NfsServer } from "../../src/nfs4/nfs-server.ts";
 import { NfsCounters } from "../../src/nfs4/observer.ts";
 import type { WaitReason } from "../../src/vfs/call.ts";
@@ -24,13 +24,20 @@ export class NfsWorld {
   readonly fileSystem: MemoryFileSystem;
   counters = new NfsCounters();
   server: NfsServer;
+  readonly #log: Log;
   readonly #held = new Map<
     string,
     { readonly ready: Promise<void>; readonly reached: () => void }
   >();
   readonly #clients: NfsClient[] = [];
 
-  constructor(options: { readonly waitReason?: WaitReason | (() => WaitReason) } = {}) {
+  constructor(
+    options: {
+      readonly waitReason?: WaitReason | (() => WaitReason);
+      readonly log?: Log;
+    } = {},
+  ) {
+    this.#log = options.log ?? silentLog;
     this.store = new MemoryStateStore();
     this.fileSystem = new MemoryFileSystem({
       clock: this.clock,
@@ -46,7 +53,7 @@ export class NfsWorld {
     this.counters = new NfsCounters();
     return new NfsServer(
       { observer: this.counters },
-      { store, fileSystem, clock, log: silentLog, randomBytes },
+      { store, fileSystem, clock, log: this.#log, randomBytes },
     );
   }
 

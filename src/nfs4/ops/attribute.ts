@@ -32,13 +32,20 @@ const {
   ACCESS4_EXTEND,
   ACCESS4_DELETE,
   ACCESS4_EXECUTE,
+  ACCESS4_XAREAD,
+  ACCESS4_XAWRITE,
+  ACCESS4_XALIST,
 } = access4;
 
+/** RFC 8276 §8.5. */
+const xattrBits = ACCESS4_XAREAD | ACCESS4_XAWRITE | ACCESS4_XALIST;
+
 /** Which bits of ACCESS say anything about a type of file. */
-function meaningful(type: FileType): number {
+function meaningful(type: FileType, minorVersion: 1 | 2): number {
+  const xattrs = minorVersion === 2 && (type === "file" || type === "directory") ? xattrBits : 0;
   return type === "directory"
-    ? ACCESS4_READ | ACCESS4_LOOKUP | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE
-    : ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE;
+    ? ACCESS4_READ | ACCESS4_LOOKUP | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE | xattrs
+    : ACCESS4_READ | ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_EXECUTE | xattrs;
 }
 
 /** RFC 8881 §18.1. */
@@ -51,10 +58,10 @@ export const access = operation({
     const inode = currentInode(context);
     const { type } = context.fileSystem.getAttributes(context.call, inode);
     const allowed = context.fileSystem.permittedAccess(context.call, inode);
-    const supported = args.access & meaningful(type);
+    const supported = args.access & meaningful(type, context.minorVersion);
     const granted =
-      (allowed.read ? ACCESS4_READ : 0) |
-      (allowed.write ? ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE : 0) |
+      (allowed.read ? ACCESS4_READ | ACCESS4_XAREAD | ACCESS4_XALIST : 0) |
+      (allowed.write ? ACCESS4_MODIFY | ACCESS4_EXTEND | ACCESS4_DELETE | ACCESS4_XAWRITE : 0) |
       (allowed.execute ? ACCESS4_LOOKUP | ACCESS4_EXECUTE : 0);
     return { status: "NFS4_OK", resok4: { supported, access: supported & granted } } as const;
   },

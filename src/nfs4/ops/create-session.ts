@@ -46,6 +46,19 @@ function grant(asked: channel_attrs4): channel_attrs4 {
   return granted;
 }
 
+/** @throws {NfsError} TOOSMALL: a back channel that is offered, and on which nothing could be asked. */
+function checkBackChannel(asked: channel_attrs4): void {
+  const { ca_maxrequestsize, ca_maxresponsesize, ca_maxoperations } = asked;
+  if (ca_maxrequestsize === 0 && ca_maxresponsesize === 0) return;
+  if (
+    ca_maxrequestsize < leastSession.maxRequestBytes ||
+    ca_maxresponsesize < leastSession.maxResponseBytes ||
+    ca_maxoperations < leastSession.maxOperations
+  ) {
+    throw new NfsError("NFS4ERR_TOOSMALL", "Back channel too small to work with");
+  }
+}
+
 function stored(result: Result): Uint8Array {
   const writer = new XdrWriter();
   CREATE_SESSION4res.encode(writer, result);
@@ -54,8 +67,11 @@ function stored(result: Result): Uint8Array {
 
 /** The client record of the request, when the request is a new one. */
 function clientFor(args: Args, context: OperationContext): ClientRecord {
-  const client = context.state.clients.get(args.csa_clientid);
-  if (client === undefined) {
+  const { clients, leases } = context.state;
+  const client = clients.get(args.csa_clientid);
+  // RFC 8881 §18.35.4: an unconfirmed record lives for a lease.
+  const isGone = client !== undefined && !client.confirmed && leases.isExpired(client.clientId);
+  if (client === undefined || isGone) {
     throw new NfsError("NFS4ERR_STALE_CLIENTID", `Unknown client ID ${args.csa_clientid}`);
   }
   return client;
@@ -75,6 +91,7 @@ function makeSession(args: Args, context: OperationContext, client: ClientRecord
     throw new NfsError("NFS4ERR_NOSPC", `Client ID ${client.clientId} has too many sessions`);
   }
   const fore = grant(args.csa_fore_chan_attrs);
+  checkBackChannel(args.csa_back_chan_attrs);
   if (!client.confirmed) {
     // RFC 8881 §18.36.4, phase 3: the client has restarted; its old life ends here.
     const before = state.clients.ofOwner(client.ownerId, true);
@@ -88,6 +105,7 @@ function makeSession(args: Args, context: OperationContext, client: ClientRecord
     maxCachedBytes: fore.ca_maxresponsesize_cached,
     maxOperations: fore.ca_maxoperations,
     slots: fore.ca_maxrequests,
+    persist: (args.csa_flags & CREATE_SESSION4_FLAG_PERSIST) !== 0,
   });
   return {
     csr_status: "NFS4_OK",
@@ -118,12 +136,12 @@ export const createSession = operation({
     const { state } = context;
     const client = clientFor(args, context);
     // RFC 8881 §18.36.4, phase 2: a reply cache of one slot for each client ID.
-    if (args.csa_sequence === client.createSequence && client.createReply !== undefined) {
+    const isAgain = args.csa_sequence === client.createSequence && client.createReply !== undefined;
+    if (isAgain) {
       const reply = CREATE_SESSION4res.decode(new XdrReader(client.createReply));
       if (reply.csr_status === "NFS4_OK") return reply;
-      throw new NfsError(reply.csr_status, "Replay of a CREATE_SESSION that failed");
-    }
-    if (args.csa_sequence !== (client.createSequence + 1) >>> 0) {
+      // A failure has changed nothing: it fails again, or the client asks for something else.
+    } else if (args.csa_sequence !== (client.createSequence + 1) >>> 0) {
       throw new NfsError("NFS4ERR_SEQ_MISORDERED", `csa_sequence ${args.csa_sequence}`);
     }
     const createSequence = args.csa_sequence;

@@ -3,6 +3,8 @@ import type { Stability } from "../../vfs/file-system.ts";
 import { maxTransferBytes } from "../limits.ts";
 import { currentInode, operation } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
+import { endOfRange } from "../state/byte-range.ts";
+import { NfsError } from "../status.ts";
 import {
   COMMIT4args,
   COMMIT4res,
@@ -12,7 +14,7 @@ import {
   WRITE4args,
   WRITE4res,
 } from "../wire/io.ts";
-import { dataAccess } from "./resolve-stateid.ts";
+import { requireDataAccess } from "./resolve-stateid.ts";
 
 const stabilityOf = {
   UNSTABLE4: "unstable",
@@ -41,10 +43,7 @@ export const read = operation({
   run(args, context) {
     const inode = currentInode(context);
     const { fileSystem, call } = context;
-    const { open } = dataAccess(context, args.stateid, inode, "read");
-    if (open === undefined) {
-      fileSystem.requireAccess(call, inode, { read: true, write: false, execute: false });
-    }
+    requireDataAccess(context, args.stateid, inode, "read");
     // RFC 8881 §18.22.3: the server may return less than was asked for.
     const lengthBytes = Math.min(
       args.count,
@@ -72,10 +71,7 @@ export const write = operation({
   run(args, context) {
     const inode = currentInode(context);
     const { fileSystem, call } = context;
-    const { open } = dataAccess(context, args.stateid, inode, "write");
-    if (open === undefined) {
-      fileSystem.requireAccess(call, inode, { read: false, write: true, execute: false });
-    }
+    requireDataAccess(context, args.stateid, inode, "write");
     let lengthBytes = 0;
     for (const piece of args.data) lengthBytes += piece.length;
     const { committed } = fileSystem.write(
@@ -102,9 +98,13 @@ export const commit = operation({
   name: "OP_COMMIT",
   args: COMMIT4args,
   result: COMMIT4res,
-  errors: permittedOnFile("ACCESS IO ISDIR SYMLINK WRONG_TYPE"),
-  run(_args, context) {
+  // INVAL is not in the table of §15.2; a range beyond the greatest offset has no other answer.
+  errors: permittedOnFile("ACCESS INVAL IO ISDIR SYMLINK WRONG_TYPE"),
+  run(args, context) {
     const inode = currentInode(context);
+    if (args.offset + BigInt(args.count) > endOfRange) {
+      throw new NfsError("NFS4ERR_INVAL", `Range ${args.offset}+${args.count}`);
+    }
     context.fileSystem.commit(context.call, inode);
     context.requireSync();
     return { status: "NFS4_OK", resok4: { writeverf: context.fileSystem.writeVerifier } } as const;

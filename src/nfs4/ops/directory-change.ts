@@ -1,8 +1,10 @@
 // RFC 8881 §18.4, §18.9, §18.25, §18.26: CREATE, LINK, REMOVE, RENAME.
-import type { ChangeInfo } from "../../vfs/attributes.ts";
-import { fileName } from "../../vfs/name.ts";
+import type { ChangeInfo, Device, InodeNumber } from "../../vfs/attributes.ts";
+import { FsError } from "../../vfs/error.ts";
+import { type FileName, fileName } from "../../vfs/name.ts";
+import type { TypeOf } from "../../xdr/codec.ts";
 import { attributeChanges } from "../attribute-changes.ts";
-import { currentInode, operation, savedInode } from "../operation.ts";
+import { currentInode, type OperationContext, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
 import { shortest } from "../wire/bitmap.ts";
@@ -16,12 +18,17 @@ import {
   RENAME4args,
   RENAME4res,
 } from "../wire/directory.ts";
-import type { change_info4 } from "../wire/types.ts";
+import type { change_info4, specdata4 } from "../wire/types.ts";
 
 /** The change_info4 of a change, always atomic (RFC 8881 §3.3.5). */
 export function changeInfo({ before, after }: ChangeInfo): change_info4 {
   return { atomic: true, before: BigInt(before), after: BigInt(after) };
 }
+
+const deviceOf = ({ specdata1, specdata2 }: TypeOf<typeof specdata4>): Device => ({
+  major: specdata1,
+  minor: specdata2,
+});
 
 /** RFC 8881 §18.4. */
 export const create = operation({
@@ -49,9 +56,9 @@ export const create = operation({
         case "NF4LNK":
           return { type: "symlink", target: objtype.linkdata } as const;
         case "NF4BLK":
+          return { type: "blockDevice", device: deviceOf(objtype.devdata) } as const;
         case "NF4CHR":
-          // Whoever can write the bucket must not make device nodes; programs understand EPERM.
-          throw new NfsError("NFS4ERR_PERM", "Device nodes are refused");
+          return { type: "characterDevice", device: deviceOf(objtype.devdata) } as const;
         case "NF4REG":
         case "NF4ATTRDIR":
         case "NF4NAMEDATTR":
@@ -69,7 +76,18 @@ export const create = operation({
   },
 });
 
-/** RFC 8881 §18.9. There are no hard links: maxlink is 1. */
+/** @throws {FsError} NOTDIR, ACCESS. */
+function isThere(context: OperationContext, directory: InodeNumber, name: FileName): boolean {
+  try {
+    context.fileSystem.lookup(context.call, directory, name);
+    return true;
+  } catch (error) {
+    if (error instanceof FsError && error.code === "NOENT") return false;
+    throw error;
+  }
+}
+
+/** RFC 8881 §18.9. There are no hard links: maxlink is 1. What would be wrong with the link anyway is said first. */
 export const link = operation({
   name: "OP_LINK",
   args: LINK4args,
@@ -80,9 +98,18 @@ export const link = operation({
   ),
   mutates: true,
   run(args, context) {
-    currentInode(context);
+    const { fileSystem, call } = context;
+    const directory = currentInode(context);
     const source = savedInode(context);
-    fileName(args.newname);
+    const name = fileName(args.newname);
+    if (fileSystem.getAttributes(call, source).type === "directory") {
+      throw new NfsError("NFS4ERR_ISDIR", `Inode ${source} is a directory`);
+    }
+    if (fileSystem.getAttributes(call, directory).type !== "directory") {
+      throw new NfsError("NFS4ERR_NOTDIR", `Inode ${directory} is no directory`);
+    }
+    if (isThere(context, directory, name)) throw new NfsError("NFS4ERR_EXIST", `'${name}' exists`);
+    fileSystem.requireAccess(call, directory, { read: false, write: true, execute: true });
     throw new NfsError("NFS4ERR_MLINK", `Inode ${source} cannot have another name`);
   },
 });

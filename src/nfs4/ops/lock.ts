@@ -17,6 +17,7 @@ import {
   LOCKU4res,
   type nfs_lock_type4,
 } from "../wire/lock.ts";
+import { regularFile } from "./regular-file.ts";
 import { namedOpen, namedState, stateIdOf } from "./resolve-stateid.ts";
 
 const isWrite = (type: nfs_lock_type4) => type === "WRITE_LT" || type === "WRITEW_LT";
@@ -62,21 +63,6 @@ function requireFree(
       status: "NFS4ERR_DENIED",
       denied,
     });
-  }
-}
-
-function requireRegular(context: OperationContext, inode: InodeNumber): void {
-  const { type } = context.fileSystem.getAttributes(context.call, inode);
-  switch (type) {
-    case "file":
-      return;
-    case "directory":
-      throw new NfsError("NFS4ERR_ISDIR", `Inode ${inode} is a directory`);
-    case "symlink":
-      throw new NfsError("NFS4ERR_SYMLINK", `Inode ${inode} is a symbolic link`);
-    case "fifo":
-    case "socket":
-      throw new NfsError("NFS4ERR_WRONG_TYPE", `Inode ${inode} is a ${type}`);
   }
 }
 
@@ -137,7 +123,7 @@ export const lock = operation({
   run(args, context) {
     const { state } = context;
     const inode = currentInode(context);
-    requireRegular(context, inode);
+    regularFile(context, inode);
     const range = rangeOf(args);
     // RFC 8881 §8.4.2.1: reclaims belong to the grace period.
     if (args.reclaim) throw new NfsError("NFS4ERR_NO_GRACE", "Reclaim outside the grace period");
@@ -169,7 +155,7 @@ export const lockt = operation({
   ),
   run(args, context) {
     const inode = currentInode(context);
-    requireRegular(context, inode);
+    regularFile(context, inode);
     const range = rangeOf(args);
     // RFC 8881 §18.11.3: the owner's client is the session's.
     const { clientId } = sessionOf(context).record;

@@ -50,14 +50,14 @@ export const openDowngrade = operation({
   run(args, context) {
     const inode = currentInode(context);
     const open = namedOpen(context, args.open_stateid, inode);
-    const access = args.share_access & ~share_access4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
+    const access = (args.share_access & ~share_access4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) >>> 0;
     const deny = args.share_deny;
-    // RFC 8881 §18.18.3: bits can only be taken away.
+    // RFC 8881 §18.18.3: what is left of some of the OPENs in effect.
     if (
       access === 0 ||
-      (access & ~open.access) !== 0 ||
+      access > share_access4.OPEN4_SHARE_ACCESS_BOTH ||
       deny > share_deny4.OPEN4_SHARE_DENY_BOTH ||
-      (deny & ~open.deny) !== 0
+      !context.state.opens.canDowngrade(open, { access, deny })
     ) {
       throw new NfsError(
         "NFS4ERR_INVAL",

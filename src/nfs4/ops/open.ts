@@ -14,6 +14,7 @@ import {
   type createhow4,
   OPEN4args,
   OPEN4res,
+  type open_delegation4,
   open_result4,
   share_access4,
   share_deny4,
@@ -36,11 +37,37 @@ const wishes =
   share_access4.OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL |
   share_access4.OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED;
 
+/**
+ * No delegation: the reason when the client has said what it wants, which a server that knows of that must give
+ * (RFC 8881 §18.16.3).
+ */
+function noDelegation(args: Args): open_delegation4 {
+  switch (args.share_access & share_access4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) {
+    case 0:
+      return { delegation_type: "OPEN_DELEGATE_NONE" };
+    case share_access4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG:
+      return {
+        delegation_type: "OPEN_DELEGATE_NONE_EXT",
+        od_whynone: { ond_why: "WND4_NOT_WANTED" },
+      };
+    case share_access4.OPEN4_SHARE_ACCESS_WANT_CANCEL:
+      return {
+        delegation_type: "OPEN_DELEGATE_NONE_EXT",
+        od_whynone: { ond_why: "WND4_CANCELLED" },
+      };
+    default:
+      return {
+        delegation_type: "OPEN_DELEGATE_NONE_EXT",
+        od_whynone: { ond_why: "WND4_RESOURCE", ond_server_will_signal_avail: false },
+      };
+  }
+}
+
 const noChange: ChangeInfo = { before: 0, after: 0 };
 
 /** The share bits of a request; wishes for delegations are not granted. @throws {NfsError} INVAL. */
 function shareBits(args: Args): { readonly access: number; readonly deny: number } {
-  const access = args.share_access & ~wishes;
+  const access = (args.share_access & ~wishes) >>> 0;
   const deny = args.share_deny;
   if (access === 0 || access > share_access4.OPEN4_SHARE_ACCESS_BOTH) {
     throw new NfsError("NFS4ERR_INVAL", `share_access ${args.share_access}`);
@@ -110,7 +137,7 @@ function admit(
     });
   }
   for (;;) {
-    const conflict = state.opens.conflict(inode, bits, own);
+    const conflict = state.opens.conflict(inode, bits);
     if (conflict === undefined) return;
     if (conflict.clientId === clientId || !state.yieldExpired(conflict.clientId)) {
       throw new NfsError("NFS4ERR_SHARE_DENIED", `Inode ${inode} is open with other denials`);
@@ -124,6 +151,10 @@ function openNew(context: OperationContext, args: Args, how: createhow4, bits: B
   if (args.claim.claim !== "CLAIM_NULL") {
     // RFC 8881 §18.16.3: a file is created by its name.
     throw new NfsError("NFS4ERR_INVAL", `OPEN4_CREATE with ${args.claim.claim}`);
+  }
+  if (how.mode === "EXCLUSIVE4" && sessionOf(context).record.persist) {
+    // RFC 8881 §18.16.3, table 18: a persistent session has GUARDED4 for that.
+    throw new NfsError("NFS4ERR_INVAL", "EXCLUSIVE4 on a persistent session");
   }
   const { mode, changes, attrset } = creation(how, context.minorVersion);
   // Before anything is made: whose open of a new file it would be is not asked again.
@@ -205,7 +236,7 @@ export const open = operation({
         rflags:
           open_result4.OPEN4_RESULT_LOCKTYPE_POSIX | open_result4.OPEN4_RESULT_PRESERVE_UNLINKED,
         attrset: found.attrset,
-        delegation: { delegation_type: "OPEN_DELEGATE_NONE" },
+        delegation: noDelegation(args),
       },
     } as const;
   },

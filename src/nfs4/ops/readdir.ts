@@ -70,7 +70,10 @@ export const readdir = operation({
     }
     const plan = planAttributes(args.attr_request, context.minorVersion);
     // RFC 8881 §18.23.3: maxcount bounds all of READDIR4resok.
-    const limitBytes = Math.max(0, Math.min(args.maxcount, context.roomBytes - 4) - frameBytes);
+    const limitBytes = Math.min(args.maxcount, context.roomBytes - 4) - frameBytes;
+    if (limitBytes < 0) {
+      throw new NfsError("NFS4ERR_TOOSMALL", `No list fits into ${args.maxcount} bytes`);
+    }
     const entries: entry4[] = [];
     let usedBytes = 0;
     let after = Number(args.cookie);

@@ -1,5 +1,5 @@
 import type { InodeNumber } from "../../vfs/attributes.ts";
-import { type OperationContext, sessionOf } from "../operation.ts";
+import { type OperationContext, type Position, sessionOf } from "../operation.ts";
 import type { LockRecord } from "../state/lock.ts";
 import { type OpenRecord, share } from "../state/open.ts";
 import { judgeSeqid, type StateId, specialStateId } from "../state/stateid.ts";
@@ -11,10 +11,14 @@ export interface NamedState {
   readonly lock: LockRecord | undefined;
 }
 
-/** RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle. */
-export function effectiveStateId(context: OperationContext, stateId: StateId): StateId {
+/** RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle, or of `position`. */
+function effectiveStateId(
+  context: OperationContext,
+  stateId: StateId,
+  position: Position | undefined = context.current,
+): StateId {
   if (specialStateId(stateId) !== "current") return stateId;
-  const current = context.current?.stateId;
+  const current = position?.stateId;
   if (current === undefined) throw new NfsError("NFS4ERR_BAD_STATEID", "No current stateid");
   return current;
 }
@@ -23,8 +27,12 @@ export function effectiveStateId(context: OperationContext, stateId: StateId): S
  * The state that a stateid of this client names.
  * @throws {NfsError} BAD_STATEID for special, foreign, unknown and future ones, OLD_STATEID for past ones.
  */
-export function namedState(context: OperationContext, stateId: StateId): NamedState {
-  const { other, seqid } = effectiveStateId(context, stateId);
+export function namedState(
+  context: OperationContext,
+  stateId: StateId,
+  position?: Position,
+): NamedState {
+  const { other, seqid } = effectiveStateId(context, stateId, position);
   const found = context.state.find(other);
   if (found === undefined || found.open.clientId !== sessionOf(context).record.clientId) {
     throw new NfsError("NFS4ERR_BAD_STATEID", "Unknown stateid");
@@ -65,6 +73,7 @@ export function dataAccess(
   stateId: StateId,
   inode: InodeNumber,
   use: "read" | "write",
+  position?: Position,
 ): DataAccess {
   const bit = share[use];
   const special = specialStateId(stateId);
@@ -76,7 +85,7 @@ export function dataAccess(
     }
     return { open: undefined };
   }
-  const { open } = namedState(context, stateId);
+  const { open } = namedState(context, stateId, position);
   if (open.inode !== inode) {
     throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid of another file than inode ${inode}`);
   }
@@ -86,6 +95,24 @@ export function dataAccess(
     return { open };
   }
   throw new NfsError("NFS4ERR_OPENMODE", `Inode ${inode} is not open for ${use}`);
+}
+
+/**
+ * As {@link dataAccess}, with the permissions of the caller where there is no open. `position` is the filehandle that a
+ * stateid "current" belongs to, if it is not the current one.
+ * @throws {NfsError | FsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED, ACCESS.
+ */
+export function requireDataAccess(
+  context: OperationContext,
+  stateId: StateId,
+  inode: InodeNumber,
+  use: "read" | "write",
+  position?: Position,
+): void {
+  const { open } = dataAccess(context, stateId, inode, use, position);
+  if (open !== undefined) return;
+  const access = { read: use === "read", write: use === "write", execute: false };
+  context.fileSystem.requireAccess(context.call, inode, access);
 }
 
 /** The stateid4 of a state. */

@@ -7,7 +7,7 @@ import { type Index, mapKey, type RecordFormat, RecordTable } from "./record-tab
 import { newStateIdOther, nextSeqid } from "./stateid.ts";
 
 /**
- * Record `nfs4.open`, version 1, key = other (12 bytes):
+ * Record `nfs4.open`, version 2 (version 1 lacks the last two fields: any downgrade is right then), key = other (12 bytes):
  *
  * | field    | type       | meaning                                        |
  * |----------|------------|------------------------------------------------|
@@ -18,8 +18,10 @@ import { newStateIdOther, nextSeqid } from "./stateid.ts";
  * | inode    | u64        | the file                                       |
  * | access   | u32        | 1 read, 2 write, 3 both                        |
  * | deny     | u32        | the same bits, denied to others                |
+ * | accesses | u32        | bit n: an OPEN in effect asked for access n    |
+ * | denials  | u32        | bit n: an OPEN in effect asked for denial n    |
  */
-const codec = struct({
+const fields = {
   other: fixedOpaque(12),
   seqid: u32,
   clientId: u64,
@@ -27,7 +29,9 @@ const codec = struct({
   inode: offset,
   access: u32,
   deny: u32,
-});
+} as const;
+const codec = struct({ ...fields, accesses: u32, denials: u32 });
+const firstCodec = struct(fields);
 
 /** A file opened by an open-owner (RFC 8881 §9.1): one for each owner and file. */
 export type OpenRecord = Omit<TypeOf<typeof codec>, "inode"> & { readonly inode: InodeNumber };
@@ -37,10 +41,35 @@ export const share = { read: 1, write: 2 } as const;
 
 const format = {
   kind: "nfs4.open",
-  version: 1,
+  version: 2,
   codec,
   keyOf: ({ other }) => other,
+  previous(reader) {
+    const record = firstCodec.decode(reader);
+    // What was opened before is not known: whatever the client takes away is right.
+    return {
+      ...record,
+      accesses: modesWithin(0b1110, record.access),
+      denials: modesWithin(0b1111, record.deny),
+    };
+  },
 } as RecordFormat<OpenRecord>;
+
+/** The union of those of the modes `0` to `3` in the bit set `modes` that are part of `wanted`. */
+function unionWithin(modes: number, wanted: number): number {
+  let union = 0;
+  for (let mode = 0; mode <= 3; mode += 1) {
+    if ((modes & (1 << mode)) !== 0 && (mode & ~wanted) === 0) union |= mode;
+  }
+  return union;
+}
+
+/** Those of the modes in the bit set that are part of `wanted`. */
+function modesWithin(modes: number, wanted: number): number {
+  let kept = 0;
+  for (let mode = 0; mode <= 3; mode += 1) if ((mode & ~wanted) === 0) kept |= modes & (1 << mode);
+  return kept;
+}
 
 const ownerKey = (clientId: bigint, owner: Uint8Array, inode: InodeNumber) =>
   `${mapKey(clientKey(clientId))}${inode}:${mapKey(owner)}`;
@@ -100,34 +129,37 @@ export class OpenTable {
   }
 
   /**
-   * An open other than `own` that `access` and `deny` cannot live with: access against deny, in both
-   * directions; equal deny bits alone are no conflict (RFC 8881 §9.7).
+   * An open that `access` and `deny` cannot live with: access against deny, in both directions; equal deny bits
+   * alone are no conflict (RFC 8881 §9.7). An open of the same owner is no exception (§18.16.3).
    */
   conflict(
     inode: InodeNumber,
     wanted: { readonly access: number; readonly deny: number },
-    own?: OpenRecord,
   ): OpenRecord | undefined {
     return this.#byInode
       .get(inode)
-      .find(
-        (open) =>
-          open !== own && ((wanted.access & open.deny) !== 0 || (wanted.deny & open.access) !== 0),
-      );
+      .find((open) => (wanted.access & open.deny) !== 0 || (wanted.deny & open.access) !== 0);
   }
 
   /** A new open, or the owner's open of this file with the bits added (RFC 8881 §9.9). Inside a transaction only. */
-  open(wanted: Omit<OpenRecord, "other" | "seqid">): OpenRecord {
+  open(wanted: Omit<OpenRecord, "other" | "seqid" | "accesses" | "denials">): OpenRecord {
     const known = this.find(wanted.clientId, wanted.owner, wanted.inode);
+    const { access, deny } = wanted;
     if (known !== undefined) {
-      const { access, deny } = wanted;
-      return this.#change(known, { access: known.access | access, deny: known.deny | deny });
+      return this.#change(known, {
+        access: known.access | access,
+        deny: known.deny | deny,
+        accesses: known.accesses | (1 << access),
+        denials: known.denials | (1 << deny),
+      });
     }
     const record: OpenRecord = {
       ...wanted,
       owner: Uint8Array.from(wanted.owner),
       other: newStateIdOther("open", this.#randomBytes),
       seqid: 1,
+      accesses: 1 << access,
+      denials: 1 << deny,
     };
     this.#records.put(record);
     this.#fileSystem.hold(record.inode);
@@ -135,12 +167,25 @@ export class OpenTable {
     return record;
   }
 
-  /** Inside a transaction only. Already checked: the bits are a subset. */
-  downgrade(open: OpenRecord, to: { readonly access: number; readonly deny: number }): OpenRecord {
-    return this.#change(open, to);
+  /** Whether some of the OPENs in effect together have exactly these bits (RFC 8881 §18.18.3). */
+  canDowngrade(open: OpenRecord, to: { readonly access: number; readonly deny: number }): boolean {
+    return (
+      unionWithin(open.accesses, to.access) === to.access &&
+      unionWithin(open.denials, to.deny) === to.deny
+    );
   }
 
-  #change(open: OpenRecord, bits: { readonly access: number; readonly deny: number }): OpenRecord {
+  /** Inside a transaction only. Already checked: {@link canDowngrade}. */
+  downgrade(open: OpenRecord, to: { readonly access: number; readonly deny: number }): OpenRecord {
+    const accesses = modesWithin(open.accesses, to.access);
+    const denials = modesWithin(open.denials, to.deny);
+    return this.#change(open, { ...to, accesses, denials });
+  }
+
+  #change(
+    open: OpenRecord,
+    bits: Pick<OpenRecord, "access" | "deny" | "accesses" | "denials">,
+  ): OpenRecord {
     const record = { ...open, ...bits, seqid: nextSeqid(open.seqid) };
     this.#records.put(record);
     return record;

@@ -19,6 +19,8 @@ export interface RecordFormat<T> {
   readonly version: number;
   readonly codec: Codec<T>;
   readonly keyOf: (record: T) => Uint8Array;
+  /** How a record of the version before is read; absent: there is none. */
+  readonly previous?: (reader: XdrReader) => T;
 }
 
 /** A record that this release cannot read; it names the kind. */
@@ -41,10 +43,14 @@ export function encodeRecord<T>(format: RecordFormat<T>, record: T): Uint8Array 
 export function decodeRecord<T>(format: RecordFormat<T>, value: Uint8Array): T {
   const reader = new XdrReader(value);
   const version = reader.u32();
-  if (version !== format.version) {
-    throw new UnreadableRecord(format.kind, version, format.version);
-  }
-  const record = format.codec.decode(reader);
+  const decode =
+    version === format.version
+      ? (from: XdrReader) => format.codec.decode(from)
+      : version === format.version - 1
+        ? format.previous
+        : undefined;
+  if (decode === undefined) throw new UnreadableRecord(format.kind, version, format.version);
+  const record = decode(reader);
   reader.end();
   return record;
 }

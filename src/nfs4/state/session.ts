@@ -1,10 +1,10 @@
-import { fixedOpaque, struct, type TypeOf, u32, u64 } from "../../xdr/codec.ts";
+import { bool, fixedOpaque, struct, type TypeOf, u32, u64 } from "../../xdr/codec.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Index, mapKey, type RecordFormat, RecordTable } from "./record-table.ts";
 import { Slot, slotFormat } from "./slot.ts";
 
 /**
- * Record `nfs4.session`, version 1, key = sessionId (16 bytes):
+ * Record `nfs4.session`, version 2 (version 1 lacks `persist`, which is true then), key = sessionId (16 bytes):
  *
  * | field             | type       | meaning                                                    |
  * |-------------------|------------|------------------------------------------------------------|
@@ -15,8 +15,9 @@ import { Slot, slotFormat } from "./slot.ts";
  * | maxCachedBytes    | u32        | ca_maxresponsesize_cached, with the RPC header             |
  * | maxOperations     | u32        | ca_maxoperations                                           |
  * | slots             | u32        | ca_maxrequests                                             |
+ * | persist           | bool       | CREATE_SESSION4_FLAG_PERSIST was asked for and granted     |
  */
-const codec = struct({
+const fields = {
   sessionId: fixedOpaque(16),
   clientId: u64,
   maxRequestBytes: u32,
@@ -24,16 +25,19 @@ const codec = struct({
   maxCachedBytes: u32,
   maxOperations: u32,
   slots: u32,
-});
+} as const;
+const codec = struct({ ...fields, persist: bool });
+const firstCodec = struct(fields);
 
 /** What is kept of a session (RFC 8881 §2.10). */
 export type SessionRecord = TypeOf<typeof codec>;
 
 const format: RecordFormat<SessionRecord> = {
   kind: "nfs4.session",
-  version: 1,
+  version: 2,
   codec,
   keyOf: ({ sessionId }) => sessionId,
+  previous: (reader) => ({ ...firstCodec.decode(reader), persist: true }),
 };
 
 /** A session with its slots; in memory as long as it exists. */

@@ -2,6 +2,7 @@
 import {
   array,
   bool,
+  clampedOffset,
   enumeration,
   offset,
   opaqueChunks,
@@ -9,10 +10,11 @@ import {
   struct,
   type TypeOf,
   u32,
+  u64,
   union,
 } from "../../xdr/codec.ts";
 import { nfsstat4 } from "./status.ts";
-import { netaddr4, stateid4, utf8string, verifier4 } from "./types.ts";
+import { bitmap4, netaddr4, stateid4, utf8string, verifier4 } from "./types.ts";
 
 /** `enum stable_how4`. */
 export const stable_how4 = enumeration({ UNSTABLE4: 0, DATA_SYNC4: 1, FILE_SYNC4: 2 });
@@ -21,7 +23,7 @@ export const stable_how4 = enumeration({ UNSTABLE4: 0, DATA_SYNC4: 1, FILE_SYNC4
 export type stable_how4 = TypeOf<typeof stable_how4>;
 
 /** Arguments of READ (RFC 8881 §18.22). */
-export const READ4args = struct({ stateid: stateid4, offset: offset, count: u32 });
+export const READ4args = struct({ stateid: stateid4, offset: clampedOffset, count: u32 });
 
 /** Result of READ; `data` in pieces. */
 export const READ4res = union(
@@ -50,7 +52,7 @@ export const WRITE4res = union(
 );
 
 /** Arguments of COMMIT (RFC 8881 §18.3). */
-export const COMMIT4args = struct({ offset: offset, count: u32 });
+export const COMMIT4args = struct({ offset: u64, count: u32 });
 
 /** Result of COMMIT. */
 export const COMMIT4res = union(
@@ -63,18 +65,57 @@ export const COMMIT4res = union(
 /** `enum data_content4`. */
 export const data_content4 = enumeration({ NFS4_CONTENT_DATA: 0, NFS4_CONTENT_HOLE: 1 });
 
-/** Arguments of SEEK (RFC 7862 §15.11). */
-export const SEEK4args = struct({
-  sa_stateid: stateid4,
-  sa_offset: offset,
-  sa_what: data_content4,
-});
+/** `enum data_content4`, as a type. */
+export type data_content4 = TypeOf<typeof data_content4>;
+
+/** Arguments of SEEK (RFC 7862 §15.11); `sa_what` is a number, since an unknown one is UNION_NOTSUPP. */
+export const SEEK4args = struct({ sa_stateid: stateid4, sa_offset: clampedOffset, sa_what: u32 });
 
 /** Result of SEEK. */
 export const SEEK4res = union(
   "sa_status",
   nfsstat4,
   { NFS4_OK: { resok4: struct({ sr_eof: bool, sr_offset: offset }) } },
+  otherwiseVoid,
+);
+
+/** Arguments of READ_PLUS (RFC 7862 §15.10). */
+export const READ_PLUS4args = struct({
+  rpa_stateid: stateid4,
+  rpa_offset: clampedOffset,
+  rpa_count: u32,
+});
+
+/** `union read_plus_content`; `d_data` in pieces. */
+export const read_plus_content = union("rpc_content", data_content4, {
+  NFS4_CONTENT_DATA: { rpc_data: struct({ d_offset: offset, d_data: opaqueChunks() }) },
+  NFS4_CONTENT_HOLE: { rpc_hole: struct({ di_offset: offset, di_length: offset }) },
+});
+
+/** A range of a file, as data or as a hole. */
+export type read_plus_content = TypeOf<typeof read_plus_content>;
+
+/** Result of READ_PLUS. */
+export const READ_PLUS4res = union(
+  "rp_status",
+  nfsstat4,
+  { NFS4_OK: { rp_resok4: struct({ rpr_eof: bool, rpr_contents: array(read_plus_content) }) } },
+  otherwiseVoid,
+);
+
+/** Arguments of IO_ADVISE (RFC 7862 §15.5). */
+export const IO_ADVISE4args = struct({
+  iaa_stateid: stateid4,
+  iaa_offset: clampedOffset,
+  iaa_count: clampedOffset,
+  iaa_hints: bitmap4,
+});
+
+/** Result of IO_ADVISE. */
+export const IO_ADVISE4res = union(
+  "ior_status",
+  nfsstat4,
+  { NFS4_OK: { resok4: struct({ ior_hints: bitmap4 }) } },
   otherwiseVoid,
 );
 
@@ -87,8 +128,8 @@ export const ALLOCATE4res = struct({ ar_status: nfsstat4 });
 /** Arguments of DEALLOCATE (RFC 7862 §15.4). */
 export const DEALLOCATE4args = struct({
   da_stateid: stateid4,
-  da_offset: offset,
-  da_length: offset,
+  da_offset: clampedOffset,
+  da_length: clampedOffset,
 });
 
 /** Result of DEALLOCATE. */
@@ -105,9 +146,9 @@ export const netloc4 = union("nl_type", enumeration({ NL4_NAME: 1, NL4_URL: 2, N
 export const COPY4args = struct({
   ca_src_stateid: stateid4,
   ca_dst_stateid: stateid4,
-  ca_src_offset: offset,
+  ca_src_offset: clampedOffset,
   ca_dst_offset: offset,
-  ca_count: offset,
+  ca_count: clampedOffset,
   ca_consecutive: bool,
   ca_synchronous: bool,
   ca_source_server: array(netloc4),

@@ -183,6 +183,9 @@ export const open_delegation4 = union("delegation_type", open_delegation_type4, 
   OPEN_DELEGATE_NONE_EXT: { od_whynone: open_none_delegation4 },
 });
 
+/** What an OPEN says of delegations. */
+export type open_delegation4 = TypeOf<typeof open_delegation4>;
+
 /** `struct OPEN4resok`. */
 export const OPEN4resok = struct({
   stateid: stateid4,

@@ -6,6 +6,7 @@ import {
   opaque,
   otherwiseVoid,
   struct,
+  type TypeOf,
   u32,
   u64,
   union,
@@ -30,6 +31,9 @@ export const setxattr_option4 = enumeration({
   SETXATTR4_CREATE: 1,
   SETXATTR4_REPLACE: 2,
 });
+
+/** How an extended attribute is set. */
+export type setxattr_option4 = TypeOf<typeof setxattr_option4>;
 
 /** Arguments of SETXATTR (RFC 8276 §8.4.2). */
 export const SETXATTR4args = struct({

@@ -185,14 +185,17 @@ describe("Attributes", () => {
       });
       return answer.ok("ACCESS").resok4;
     };
-    assert.deepEqual(await access(fh, { uid: 0, gid: 0 }), { supported: 0x2d, access: 0x0d });
-    assert.deepEqual(await access(fh, { uid: 9, gid: 9 }), { supported: 0x2d, access: 0x01 });
-    assert.deepEqual(await access(fh, undefined), { supported: 0x2d, access: 0x01 });
+    assert.deepEqual(await access(fh, { uid: 0, gid: 0 }), { supported: 0x1ed, access: 0x1cd });
+    assert.deepEqual(await access(fh, { uid: 9, gid: 9 }), { supported: 0x1ed, access: 0x141 });
+    assert.deepEqual(await access(fh, undefined), { supported: 0x1ed, access: 0x141 });
     const directory = await makeDirectory(client, root, "d", { mode: 0o711 });
     assert.deepEqual(await access(directory, { uid: 9, gid: 9 }), {
-      supported: 0x1f,
+      supported: 0x1df,
       access: 0x02,
     });
+    const old = await world.mount({ minorVersion: 1 });
+    const { resok4 } = (await old.ok([putFh(fh), op("ACCESS", { access: 0x1ff })])).ok("ACCESS");
+    assert.deepEqual(resok4, { supported: 0x2d, access: 0x0d });
     const asked = await client.ok([putFh(fh), op("ACCESS", { access: 0x1 })]);
     assert.deepEqual(asked.ok("ACCESS").resok4, { supported: 1, access: 1 });
   });

@@ -66,7 +66,7 @@ describe("READ, WRITE and COMMIT", () => {
       const { committed } = await writeFile(client, file, 0, Buffer.from("x"), stable);
       assert.equal(committed, stable);
     }
-    const commit = [putFh(file.fh), op("COMMIT", { offset: 0, count: 0 })];
+    const commit = [putFh(file.fh), op("COMMIT", { offset: 0n, count: 0 })];
     const { writeverf } = (await client.ok(commit)).ok("COMMIT").resok4;
     assert.deepEqual(Buffer.from(writeverf), world.fileSystem.writeVerifier);
   });
@@ -76,7 +76,7 @@ describe("READ, WRITE and COMMIT", () => {
     const stateid = specialStateId.anonymous;
     const read = op("READ", { stateid, offset: 0, count: 1 });
     assert.equal((await client.call([putFh(directory), read])).status, "NFS4ERR_ISDIR");
-    const commit = op("COMMIT", { offset: 0, count: 0 });
+    const commit = op("COMMIT", { offset: 0n, count: 0 });
     assert.equal((await client.call([putFh(directory), commit])).status, "NFS4ERR_ISDIR");
     const answer = await write(0, "x");
     // Offset 2^60, in place of 0: after the header, SEQUENCE, PUTFH and the stateid.

@@ -98,7 +98,7 @@ describe("Names and directories", () => {
     assert.deepEqual(await namesIn(client, root), [name]);
   });
 
-  it("hold directories, symbolic links, fifos and sockets, but no device nodes", async () => {
+  it("hold directories, symbolic links, fifos, sockets and device nodes, these made by root only", async () => {
     const symlink = await create({ type: "NF4LNK", linkdata: Buffer.from("../täst") }, "l");
     const fh = symlink.ok("GETFH").resok4.object;
     const link = (await client.ok([putFh(fh), op("READLINK")])).ok("READLINK").resok4.link;
@@ -108,14 +108,28 @@ describe("Names and directories", () => {
       assert.equal((await attributesOf(client, made, "type")).type, type);
     }
     const devdata = { specdata1: 1, specdata2: 3 };
+    const open = await makeDirectory(client, root, "open", { mode: 0o777 });
     for (const type of ["NF4BLK", "NF4CHR"] as const) {
-      assert.equal((await create({ type, devdata }, "dev")).status, "NFS4ERR_PERM");
+      const dev = op("CREATE", {
+        objtype: { type, devdata },
+        objname: nameOf(type),
+        createattrs: encodeAttributes({}),
+      });
+      const refused = await client.call([putFh(open), dev], { credential: { uid: 9, gid: 9 } });
+      assert.equal(refused.status, "NFS4ERR_PERM");
+      await client.ok([putFh(root), dev]);
+      const device = await lookup(client, root, type);
+      assert.deepEqual(await attributesOf(client, device, "type", "rawdev", "size"), {
+        type,
+        rawdev: devdata,
+        size: 0n,
+      });
     }
     assert.equal((await create({ type: "NF4REG" }, "reg")).status, "NFS4ERR_BADTYPE");
     assert.equal((await create({ type: "NF4DIR" }, "l")).status, "NFS4ERR_EXIST");
     const directory = await lookup(client, root, "NF4DIR");
     const wrong = await client.call([putFh(directory), op("READLINK")]);
-    assert.equal(wrong.status, "NFS4ERR_INVAL");
+    assert.equal(wrong.status, "NFS4ERR_WRONG_TYPE");
   });
 
   it("change their directory's change attribute as CREATE, REMOVE, RENAME and OPEN say", async () => {

@@ -64,11 +64,36 @@ describe("the state of a volume", () => {
       headers: { contentType: "text/plain", metadata: { a: "ü" } },
       exact: false,
     };
-    state.db.transaction(() => state.inodes.put(row));
+    state.db.transaction(() => {
+      state.inodes.put(row);
+      state.inodes.forgetRows();
+    });
     assert.deepEqual(state.inodes.get(row.id), {
       ...row,
       target: new Uint8Array(row.target ?? []),
     });
+  });
+
+  it("reads rows of the transaction under way, and the old ones after it was rolled back", () => {
+    const id = state.db.transaction(() => make(rootInode, "a", "file"));
+    const modes = () => [state.inodes.get(id)?.mode, state.inodes.get(rootInode)?.dirty];
+    const before = modes();
+    assert.throws(() =>
+      state.db.transaction(() => {
+        const row = state.inodes.get(id) as InodeRow;
+        row.mode = 0o600;
+        assert.equal(state.inodes.get(id)?.mode, 0o644, "the caller's copy counts after put");
+        state.inodes.put(row);
+        row.mode = 0o700;
+        assert.equal(state.inodes.get(id)?.mode, 0o600);
+        markMoved(state, rootInode, { fromLocal: true, toLocal: false, nowMs: 1 });
+        assert.notEqual(state.inodes.get(rootInode)?.dirty, before[1]);
+        state.inodes.delete(id);
+        assert.equal(state.inodes.get(id), undefined);
+        throw new Error("no");
+      }),
+    );
+    assert.deepEqual(modes(), before);
   });
 
   it("counts inodes and bytes, and takes a rolled back transaction out again", () => {

@@ -83,7 +83,15 @@ describe("POSIX metadata", () => {
       nanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
     });
     const attributes = fc.record({
-      type: fc.constantFrom("file", "directory", "symlink", "fifo", "socket"),
+      type: fc.constantFrom(
+        "file",
+        "directory",
+        "symlink",
+        "fifo",
+        "socket",
+        "blockDevice",
+        "characterDevice",
+      ),
       mode: fc.integer({ min: 0, max: 0o7777 }),
       uid: fc.integer({ min: 0, max: 2 ** 32 - 2 }),
       gid: fc.integer({ min: 0, max: 2 ** 32 - 2 }),
