@@ -27,6 +27,10 @@ export const nodeCommand: Command = {
     },
     "max-volumes": { value: "N", help: "volumes that fit on this node; default: no limit" },
     launcher: { value: "PATH", help: "the native helper; default: where make or the image put it" },
+    mountinfo: {
+      value: "PATH",
+      help: "for tests: the list of mounts; default: the kernel's, /proc/self/mountinfo",
+    },
   },
   async run(args, config, signal) {
     const path = csiSocketPath(args, config);
@@ -44,7 +48,10 @@ export const nodeCommand: Command = {
           defaults: defaultConnection(config),
           journal: new FileStageJournal(join(stateDirectory, "node")),
           servers,
-          mounter: new KernelMounter({ launcher: launcherPath(args) }, { log }),
+          mounter: new KernelMounter(
+            { launcher: launcherPath(args), mountinfo: args.text("mountinfo") },
+            { log },
+          ),
           clock: systemClock,
         },
         log,
