@@ -2,7 +2,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Command } from "./arguments.ts";
 import { BucketClients } from "./bucket-operations.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
-import { defaultConnection, driverCredentials } from "./driver-connection.ts";
+import { driverConnections, driverCredentials } from "./driver-connection.ts";
 import { processLog } from "./log.ts";
 import { packageVersion } from "./package-version.ts";
 
@@ -18,7 +18,7 @@ connections.default; without a credentials file AWS's own chain: AWS_ACCESS_KEY_
     const path = csiSocketPath(args, config);
     const log = processLog(config, "controller");
     const clients = new BucketClients({
-      credentials: driverCredentials(config),
+      credentials: (name) => driverCredentials(config, name),
       clock: systemClock,
     });
     try {
@@ -26,7 +26,7 @@ connections.default; without a credentials file AWS's own chain: AWS_ACCESS_KEY_
         {
           identity: { version: packageVersion(), isReady: () => Promise.resolve(true) },
           controller: {
-            defaults: defaultConnection(config),
+            connections: driverConnections(config),
             openBuckets: (connection, credentials) => clients.open(connection, credentials),
             clock: systemClock,
           },

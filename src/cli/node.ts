@@ -5,7 +5,7 @@ import { FileStageJournal } from "../csi/file-stage-journal.ts";
 import { KernelMounter } from "../csi/mounter.ts";
 import type { Command } from "./arguments.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
-import { defaultConnection } from "./driver-connection.ts";
+import { driverConnections } from "./driver-connection.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog } from "./log.ts";
 import { packageVersion } from "./package-version.ts";
@@ -45,7 +45,7 @@ export const nodeCommand: Command = {
         node: {
           nodeId,
           maxVolumesPerNode: args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0,
-          defaults: defaultConnection(config),
+          connections: driverConnections(config),
           journal: new FileStageJournal(join(stateDirectory, "node")),
           servers,
           mounter: new KernelMounter(

@@ -9,8 +9,10 @@ import {
   specDigest,
   writeLeftover,
 } from "../control/volume-folder.ts";
-import { defaultCredentials, fileCredentials } from "../s3/credentials.ts";
+import { fileCredentials } from "../s3/credentials.ts";
 import { type Command, CommandError, UsageError } from "./arguments.ts";
+import { CertificatesError } from "./certificates.ts";
+import { driverCredentials } from "./driver-connection.ts";
 import { isIoFlusher } from "./io-flusher.ts";
 import { processLog } from "./log.ts";
 import { aborted } from "./shutdown.ts";
@@ -48,12 +50,19 @@ export const serveCommand: Command = {
       }
       log.warn("Serving without PR_SET_IO_FLUSHER: the mount can deadlock when memory is short");
     }
-    const keys = args.text("credentials") ?? config.connection.credentialsFile;
+    const keys = args.text("credentials");
+    const credentials =
+      keys === undefined ? driverCredentials(config, spec.connectionName) : fileCredentials(keys);
+    if (credentials === undefined) {
+      throw new CommandError(
+        `The configuration has no connection '${spec.connectionName}', which volume ${volumeId} names`,
+      );
+    }
     const failpoint = args.text("failpoint");
     const server = openServer(
       { folder, spec },
       {
-        credentials: keys === undefined ? defaultCredentials() : fileCredentials(keys),
+        credentials,
         log,
         ...(failpoint === undefined ? {} : { failpoint: killAt(failpoint) }),
       },
@@ -108,6 +117,7 @@ function openServer(...given: ConstructorParameters<typeof VolumeServer>): Volum
     return new VolumeServer(...given);
   } catch (cause) {
     if (cause instanceof CacheError) throw new CommandError(cause.message, { cause });
+    if (cause instanceof CertificatesError) throw new CommandError(cause.message, { cause });
     throw cause;
   }
 }

@@ -17,6 +17,7 @@ import type { CredentialsProvider } from "../s3/credentials.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { SyncEngine } from "../sync/sync-engine.ts";
 import type { FileName } from "../vfs/name.ts";
+import { readCertificates } from "./certificates.ts";
 
 /** What a volume's server works with. */
 export interface VolumeServerDependencies {
@@ -73,7 +74,7 @@ export class VolumeServer {
         region,
         forcePathStyle,
         ...(endpoint === undefined ? {} : { endpoint }),
-        ...(caBundle === undefined ? {} : { caBundle: readFileSync(caBundle, "utf8") }),
+        ...(caBundle === undefined ? {} : { caBundle: readCertificates(caBundle) }),
       },
       { credentials, clock, log: log.with({ component: "s3" }) },
     );

@@ -17,6 +17,7 @@ const specFields = {
   volumeId: (value) => text(value) && Buffer.byteLength(value as string) <= 128,
   bucket: text,
   prefix: (value) => value === "" || (text(value) && (value as string).endsWith("/")),
+  connectionName: optional(text),
   endpoint: optional((value) => text(value) && URL.canParse(value as string)),
   region: text,
   forcePathStyle: flag,

@@ -9,6 +9,8 @@ export interface VolumeSpec {
   readonly bucket: string;
   /** Empty, or a key prefix that ends in `/`. */
   readonly prefix: string;
+  /** Connection of the driver's configuration whose credentials are the driver's own; absent: `default`. */
+  readonly connectionName?: string;
   /** Absolute URL of the S3 endpoint; absent: AWS's own for `region`. */
   readonly endpoint?: string;
   readonly region: string;

@@ -18,8 +18,8 @@ import {
   type VolumeLocation,
 } from "./volume-id.ts";
 import {
+  type Connections,
   classConnection,
-  type DefaultConnection,
   describeEndpoint,
   expandPrefix,
   parsePrefix,
@@ -29,7 +29,7 @@ import {
 
 /** What the controller service is given. */
 export interface ControllerDependencies {
-  readonly defaults: DefaultConnection;
+  readonly connections: Connections;
   readonly openBuckets: OpenBucketOperations;
   readonly clock: Clock;
 }
@@ -42,7 +42,7 @@ interface Wanted {
   /** Whether the bucket is to be made for the volume. */
   readonly ownBucket: boolean;
   readonly capacity: { readonly leastBytes: number; readonly mostBytes: number };
-  readonly onDelete: "delete" | "retain";
+  readonly onDelete: OwnershipMark["onDelete"];
   readonly context: Readonly<Record<string, string>>;
   readonly digest: string;
 }
@@ -74,7 +74,10 @@ function locationOf(request: CreateVolumeRequest__Output, parameters: Parameters
 }
 
 /** Judges the whole request before anything is done. @throws {CsiError} INVALID_ARGUMENT, OUT_OF_RANGE */
-function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDependencies): Wanted {
+function judge(
+  request: CreateVolumeRequest__Output,
+  dependencies: Pick<ControllerDependencies, "connections">,
+): Wanted {
   const { name } = request;
   if (name === "") throw new CsiError("INVALID_ARGUMENT", "The volume name is missing");
   if (request.volumeCapabilities.length === 0) {
@@ -116,7 +119,7 @@ function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDep
   // What the node will read is judged now, by the same code.
   volumeSpecOf(
     { id: volumeId, parameters: parseParameters(context, "volume"), readOnly: false },
-    dependencies.defaults,
+    dependencies.connections,
   );
   return {
     name,
@@ -128,6 +131,22 @@ function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDep
     context,
     digest: parametersDigest(request.parameters),
   };
+}
+
+/**
+ * The handle of the volume that the request asks for: what CreateVolume and DeleteVolume both work on. Undefined for
+ * a request that CreateVolume refuses.
+ */
+export function wantedVolumeId(
+  request: CreateVolumeRequest__Output,
+  dependencies: Pick<ControllerDependencies, "connections">,
+): VolumeId | undefined {
+  try {
+    return judge(request, dependencies).volumeId;
+  } catch (error) {
+    if (error instanceof CsiError) return undefined;
+    throw error;
+  }
 }
 
 /** CSI spec, CreateVolume: the same name is the same volume only when it is compatible with the request. */
@@ -155,7 +174,7 @@ export async function createVolume(
   dependencies: ControllerDependencies & RpcCall,
 ): Promise<CreateVolumeResponse> {
   const wanted = judge(request, dependencies);
-  const connection = resolveConnection(wanted.location.connection, dependencies.defaults);
+  const connection = resolveConnection(wanted.location.connection, dependencies.connections);
   const source = wanted.location.connection.authenticationSource ?? "driver";
   const credentials = credentialsFor(source, request.secrets);
   const { bucket, prefix } = wanted.location;
@@ -212,6 +231,10 @@ async function own(
     case "marked": {
       const { mark, etag } = found;
       if (mark.state === "owned") return mark;
+      if (mark.state === "deleting") throw volume.error("ABORTED", "it is being deleted");
+      if (mark.state === "archived") {
+        throw volume.error("ALREADY_EXISTS", `the archived data of '${mark.name}' lies there`);
+      }
       if (wanted.ownBucket && mark.name !== wanted.name) return mark;
       // Retained data is taken over, and was there before: deleting the new volume keeps it.
       return volume.writeMark({ ...fresh(false), createdBucket: mark.createdBucket }, etag);
@@ -222,7 +245,12 @@ async function own(
         const what = `the prefix lies inside that of the volume '${outer.name}', which owns all below it`;
         throw volume.error("INVALID_ARGUMENT", what);
       }
-      if (!wanted.ownBucket) return volume.writeMark(fresh(await volume.isEmpty()));
+      if (!wanted.ownBucket) {
+        const isEmpty = await volume.isEmpty();
+        // Before the mark: a volume that exists is in the list.
+        await volume.addToIndex();
+        return volume.writeMark(fresh(isEmpty));
+      }
       if (await volume.isLeftover()) return volume.writeMark(fresh(true));
       throw volume.error(
         "ALREADY_EXISTS",

@@ -31,7 +31,7 @@ function judge(
     volumeId: id,
     stagingPath: request.stagingTargetPath,
     state: "staging",
-    spec: volumeSpecOf({ id, parameters, readOnly: capability.readOnly }, dependencies.defaults),
+    spec: volumeSpecOf({ id, parameters, readOnly: capability.readOnly }, dependencies.connections),
     accessMode: capability.accessMode,
     vfsFlags: capability.vfsFlags,
     nfsOptions: capability.nfsOptions,

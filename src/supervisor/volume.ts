@@ -181,17 +181,20 @@ export class Volume {
   /** A server behind the listener, which is there. */
   async #serve(): Promise<void> {
     const { programOf } = this.#dependencies;
-    this.#readOutput();
+    const output = this.#readOutput();
+    output.forgetWords();
     const program = programOf(this.#spec, this.paths);
-    const dependencies = { ...this.#dependencies, log: this.#log };
+    const lastWords = () => output.lastWords();
+    const dependencies = { ...this.#dependencies, log: this.#log, lastWords };
     this.#hold(await RunningServer.start(this.paths, program, dependencies));
   }
 
-  #readOutput(): void {
+  #readOutput(): ServerOutput {
     this.#output ??= new ServerOutput(this.paths.output, {
       log: this.#log,
       passOn: this.#dependencies.passOn,
     });
+    return this.#output;
   }
 
   #hold(server: RunningServer): void {

@@ -13,6 +13,12 @@ import { MemoryBucketOperations } from "../fakes/memory-bucket-operations.ts";
 import { MemoryStageJournal } from "../fakes/memory-stage-journal.ts";
 import { CsiClient } from "./csi-client.ts";
 
+/** What the driver's configuration says of its stores. */
+export const fakeConnections = {
+  default: { region: "us-east-1", endpoint: "http://127.0.0.1:9000" },
+  backup: { region: "eu-west-1", endpoint: "http://127.0.0.1:9001" },
+};
+
 /** The outside world of a driver process, which outlives its restarts. */
 export class FakeWorld {
   readonly mounter = new FakeMounter();
@@ -24,7 +30,7 @@ export class FakeWorld {
 
   controller(): ControllerDependencies {
     return {
-      defaults: { region: "us-east-1", endpoint: "http://127.0.0.1:9000" },
+      connections: fakeConnections,
       openBuckets: (...asked) => {
         this.opened.push(asked);
         return this.buckets;
@@ -37,7 +43,7 @@ export class FakeWorld {
     return {
       nodeId: "node-1",
       maxVolumesPerNode: 0,
-      defaults: { region: "us-east-1", endpoint: "http://127.0.0.1:9000" },
+      connections: fakeConnections,
       journal: this.journal,
       servers: this.servers,
       mounter: this.mounter,

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CsiClient, type ProvisionedVolume } from "../support/csi-client.ts";
+import { HostDriver } from "../support/host-driver.ts";
+
+describe("The whole driver, the kernel's mounts replaced", function () {
+  this.timeout(120_000);
+  let driver: HostDriver;
+  let client: CsiClient;
+  let stagingPath: string;
+  let targetPath: string;
+
+  before(async () => {
+    driver = await HostDriver.start();
+    client = new CsiClient({
+      controllerEndpoint: `unix://${driver.socket("controller")}`,
+      nodeEndpoint: `unix://${driver.socket("node")}`,
+    });
+    const folder = join(driver.run.folder, "kubelet");
+    mkdirSync(folder);
+    stagingPath = join(folder, "staging");
+    targetPath = join(folder, "target");
+  });
+  after(async () => {
+    client[Symbol.dispose]();
+    await driver[Symbol.asyncDispose]();
+  });
+
+  const existing = (attributes: Readonly<Record<string, string>> = {}): ProvisionedVolume => ({
+    volumeId: "a static volume",
+    volumeContext: { bucket: "team", ...attributes },
+    capacityBytes: 0,
+  });
+
+  it("says in the CSI message why a server cannot start", async () => {
+    const missing = client.stage(existing({ caBundle: "/nonexistent/ca.pem" }), { stagingPath });
+    await assert.rejects(
+      missing,
+      /Volume a static volume: The volume server cannot be started: caBundle \/nonexistent\/ca\.pem cannot be read: ENOENT/,
+    );
+    const empty = join(driver.run.folder, "empty.pem");
+    writeFileSync(empty, "not a certificate");
+    const unreadable = client.stage(existing({ caBundle: empty }), { stagingPath });
+    await assert.rejects(unreadable, /caBundle .*empty\.pem holds no certificate in PEM form/);
+    const unknown = client.stage(existing({ connection: "other" }), { stagingPath });
+    await assert.rejects(unknown, /has no 'other'; it has default/);
+  });
+
+  it("mounts an existing bucket and prefix, and keeps them when the claim is gone", async () => {
+    const volume = existing({ prefix: "some/where" });
+    await client.stage(volume, { stagingPath });
+    await client.publish(volume, { stagingPath, targetPath });
+    const { usage } = await client.node.NodeGetVolumeStats({
+      volumeId: volume.volumeId,
+      volumePath: targetPath,
+    });
+    assert.deepEqual(
+      usage.map(({ unit }) => unit),
+      ["BYTES", "INODES"],
+    );
+    await client.unpublish(volume.volumeId, targetPath);
+    await client.unstage(volume.volumeId, stagingPath);
+    await client.deprovision(volume.volumeId);
+    assert.deepEqual(driver.mounts(), []);
+    assert.deepEqual(driver.run.leftovers(), []);
+  });
+});
