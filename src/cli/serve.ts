@@ -3,7 +3,9 @@ import { CacheError } from "../cache/database.ts";
 import { ControlError } from "../control/error.ts";
 import { ControlListener } from "../control/listener.ts";
 import type { ServerMethods } from "../control/messages.ts";
+import { parseGroups } from "../control/parse-volume-spec.ts";
 import {
+  readGroups,
   readVolumeRecord,
   removeLeftover,
   specDigest,
@@ -67,6 +69,7 @@ export const serveCommand: Command = {
         ...(failpoint === undefined ? {} : { failpoint: killAt(failpoint) }),
       },
     );
+    server.setMountGroups(groupsOf(folder));
     // Only now is the state ours, and with it what an earlier run said of it.
     removeLeftover(folder);
     const control = await ControlListener.open<ServerMethods>(
@@ -85,6 +88,10 @@ export const serveCommand: Command = {
             specDigest: specDigest(spec),
           }),
           usage: () => server.usage(),
+          groups: ({ gids }) => {
+            server.setMountGroups(parseGroups(gids));
+            return {};
+          },
           flush: ({ timeoutMs }, given) => server.flush(timeoutMs, given),
           counters: () => server.counters(),
         },
@@ -110,6 +117,15 @@ function readSpec(folder: string) {
     throw cause;
   }
   throw new UsageError(`${folder} holds no volume.json`);
+}
+
+function groupsOf(folder: string): readonly number[] {
+  try {
+    return readGroups(folder);
+  } catch (cause) {
+    if (cause instanceof ControlError) throw new CommandError(cause.message, { cause });
+    throw cause;
+  }
 }
 
 function openServer(...given: ConstructorParameters<typeof VolumeServer>): VolumeServer {

@@ -57,6 +57,17 @@ export class SupervisorVolumeServers implements VolumeServers {
     return await translated(() => this.#client.usage(volumeId, signal));
   }
 
+  async setGroups(volumeId: string, gids: readonly number[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.setGroups(volumeId, gids, signal);
+    } catch (cause) {
+      if (!(cause instanceof ControlError)) throw cause;
+      // A supervisor of the previous release knows no groups: without any there is nothing to tell it.
+      if (cause.code === "invalid" && gids.length === 0) return;
+      throw new VolumeServerError(codeOf[cause.code], cause.message, { cause });
+    }
+  }
+
   async stop(volumeId: string, signal: AbortSignal): Promise<void> {
     await translated(() => this.#client.stop(volumeId, signal));
   }

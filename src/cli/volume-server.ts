@@ -173,6 +173,11 @@ export class VolumeServer {
     this.#isReady = true;
   }
 
+  /** Members of these groups count as members of every object's group from now on. */
+  setMountGroups(gids: readonly number[]): void {
+    this.#fileSystem.setMountGroups(gids);
+  }
+
   /** Exports what is pending, for at most `timeoutMs`, and says what is left. */
   async flush(timeoutMs: number, signal: AbortSignal): Promise<Pending> {
     if (timeoutMs > 0) {

@@ -64,6 +64,14 @@ export interface SupervisorMethods {
     result: Pending | null;
   };
   usage: { params: { readonly volumeId: string }; result: VolumeUsage | null };
+  /**
+   * Replaces the groups whose members count as members of every object's group (fsGroup), the one that is shown first.
+   * They hold for the volume's next servers too, until they are replaced.
+   */
+  groups: {
+    params: { readonly volumeId: string; readonly gids: readonly number[] };
+    result: Record<string, never>;
+  };
   /** All volumes, running or left over, without asking their servers. */
   list: {
     params: Record<string, never>;
@@ -93,6 +101,8 @@ export interface ServerMethods {
   status: { params: Record<string, never>; result: ServerStatus };
   usage: { params: Record<string, never>; result: VolumeUsage };
   flush: { params: { readonly timeoutMs: number }; result: Pending };
+  /** As the supervisor's; the server keeps them in memory only. */
+  groups: { params: { readonly gids: readonly number[] }; result: Record<string, never> };
   /** Counters of the protocol layer, for tests and diagnosis. */
   counters: {
     params: Record<string, never>;
@@ -105,7 +115,8 @@ export type Methods<M> = { [K in keyof M]: { params: object; result: unknown } }
 
 /**
  * The protocol's version, exchanged first. A peer speaks all versions from `oldest` on; requests then use the
- * newest that both know. New fields are optional and unknown ones ignored; everything else is a new version.
+ * newest that both know. New fields are optional and unknown ones ignored, an unknown request is answered `invalid`
+ * and nothing else happens; everything else is a new version.
  */
 export const protocolVersion = { newest: 1, oldest: 1 } as const;
 

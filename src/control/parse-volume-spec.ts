@@ -65,6 +65,13 @@ export function parseVolumeSpec(value: unknown): VolumeSpec {
   return pick<VolumeSpec>(value, specFields, "The volume's specification");
 }
 
+/** Groups in a message or a file. @throws {ControlError} invalid */
+export function parseGroups(value: unknown): readonly number[] {
+  const isGroup = (gid: unknown) => count(gid) && (gid as number) < 2 ** 32 - 1;
+  if (Array.isArray(value) && value.length <= 1_000 && value.every(isGroup)) return value;
+  throw new ControlError("invalid", "gids is no list of group ids");
+}
+
 /** Credentials in a message or a file. @throws {ControlError} invalid; the message holds no value. */
 export function parseCredentials(value: unknown): CredentialsFile {
   return pick<CredentialsFile>(value, credentialFields, "The credentials");

@@ -45,6 +45,11 @@ export class SupervisorClient {
     return (await this.#call("usage", { volumeId }, signal)) ?? undefined;
   }
 
+  /** Replaces the groups whose members count as members of every object's group. */
+  async setGroups(volumeId: string, gids: readonly number[], signal?: AbortSignal): Promise<void> {
+    await this.#call("groups", { volumeId, gids }, signal);
+  }
+
   /** Ends the volume's server and namespace; state that S3 does not have stays on the node's disk. */
   async stop(volumeId: string, signal?: AbortSignal): Promise<void> {
     await this.#call("stop", { volumeId }, signal);

@@ -9,7 +9,7 @@ import type { NodeDependencies } from "./node-dependencies.ts";
 import type { Publication, StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
-import { isPending } from "./volume-servers.ts";
+import { isPending, VolumeServerError } from "./volume-servers.ts";
 
 /** Below the time of a call: the unmount has to follow. */
 const mostFlushMs = 60_000;
@@ -45,13 +45,19 @@ function judge(request: NodePublishVolumeRequest__Output): Publication {
   if (request.targetPath === "") {
     throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the target path is missing`);
   }
-  const { accessMode, readOnly, vfsFlags } = mountCapability(request.volumeCapability);
+  const { accessMode, readOnly, vfsFlags, mountGroup } = mountCapability(request.volumeCapability);
   return {
     targetPath: request.targetPath,
     readOnly: readOnly || request.readonly,
     accessMode,
     vfsFlags,
+    ...(mountGroup === undefined ? {} : { mountGroup }),
   };
+}
+
+/** The groups of the record's pods, the oldest first, each once. */
+function groupsOf({ publications }: StageRecord): number[] {
+  return [...new Set(publications.flatMap(({ mountGroup }) => mountGroup ?? []))];
 }
 
 /** The volume's record and mount. @throws {CsiError} FAILED_PRECONDITION when it is not staged at that path. */
@@ -118,8 +124,10 @@ export async function publishVolume(
   // A repeat for a running pod: whatever fails now, its mount stays.
   const isInUse = there?.device === entry.device;
   const kept = without(record, targetPath);
-  await journal.write({ ...kept, publications: [...kept.publications, publication] });
+  const now = { ...kept, publications: [...kept.publications, publication] };
+  await journal.write(now);
   try {
+    await dependencies.servers.setGroups(record.volumeId, groupsOf(now), dependencies.signal);
     // A mount of an earlier superblock of this volume is dead weight: the pod behind it is gone.
     if (there !== undefined && !isInUse) await unmountVolume(target, mounter);
     if (mountAt(await mounter.mounts(), target) === undefined) {
@@ -143,6 +151,22 @@ export async function publishVolume(
     throw error;
   }
   return {};
+}
+
+/** A group that outlives its pods until the next Publish lets nobody in who is not in it: no reason to fail. */
+async function dropGroups(
+  before: StageRecord,
+  left: StageRecord,
+  { servers, log, signal }: NodeDependencies & RpcCall,
+): Promise<void> {
+  const gids = groupsOf(left);
+  if (isDeepStrictEqual(gids, groupsOf(before))) return;
+  try {
+    await servers.setGroups(left.volumeId, gids, signal);
+  } catch (error) {
+    if (!(error instanceof VolumeServerError)) throw error;
+    log.warn("The volume keeps the group of a pod that is gone", { gids, error });
+  }
 }
 
 /**
@@ -186,6 +210,10 @@ export async function unpublishVolume(
   }
   await unmountVolume(target, mounter);
   await mounter.removeDirectory(target);
-  if (record !== undefined) await journal.write(without(record, targetPath));
+  if (record !== undefined) {
+    const left = without(record, targetPath);
+    await journal.write(left);
+    await dropGroups(record, left, dependencies);
+  }
   return {};
 }

@@ -9,6 +9,8 @@ export interface Publication {
   readonly readOnly: boolean;
   readonly accessMode: AccessMode;
   readonly vfsFlags: readonly string[];
+  /** The pod's `fsGroup`. */
+  readonly mountGroup?: number;
 }
 
 /**

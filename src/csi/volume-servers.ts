@@ -69,6 +69,11 @@ export interface VolumeServers {
   flush(volumeId: string, timeoutMs: number, signal: AbortSignal): Promise<Pending | undefined>;
   /** Undefined when no server of the volume runs. */
   usage(volumeId: string, signal: AbortSignal): Promise<VolumeUsageCounters | undefined>;
+  /**
+   * Replaces the groups whose members count as members of every object's group; the first is shown. They hold over
+   * restarts of the server.
+   */
+  setGroups(volumeId: string, gids: readonly number[], signal: AbortSignal): Promise<void>;
   /** Ends the server and its namespace. State with pending data stays on the node's disk. */
   stop(volumeId: string, signal: AbortSignal): Promise<void>;
   /** Whether the supervisor answers. */

@@ -20,14 +20,14 @@ import { checkSize, resize } from "./resize.ts";
 const directorySizeBytes = 4096;
 
 /** The attributes that a row stands for. */
-export function attributesOf(row: InodeRow): Attributes {
+export function attributesOf({ groups }: Context, row: InodeRow): Attributes {
   const isDirectory = row.type === "directory";
   return {
     inode: row.id,
     type: row.type,
-    mode: row.mode,
+    mode: groups.modeOf(row),
     uid: row.uid,
-    gid: row.gid,
+    gid: groups.gidOf(row),
     linkCount: row.links,
     sizeBytes: isDirectory ? directorySizeBytes : row.sizeBytes,
     usedBytes: isDirectory ? 0 : row.sizeBytes - row.holeBytes,
@@ -43,7 +43,7 @@ export function getAttributes(context: Context, call: Call, inode: InodeNumber):
   call.check();
   const row = context.row(inode);
   context.exact(call, row);
-  return attributesOf(row);
+  return attributesOf(context, row);
 }
 
 /** See {@link import("../vfs/file-system.ts").FileSystem.permittedAccess}. */
@@ -51,7 +51,7 @@ export function permittedAccess(context: Context, call: Call, inode: InodeNumber
   call.check();
   const row = context.row(inode);
   context.exact(call, row);
-  const access = permitted(row, call.caller);
+  const access = permitted(row, call.caller, context.groups);
   return context.options.readOnly ? { ...access, write: false } : access;
 }
 
@@ -65,7 +65,7 @@ export function requireAccess(
   call.check();
   const row = context.row(inode);
   context.exact(call, row);
-  requirePermitted(row, call.caller, access);
+  requirePermitted(row, context.asker(call), access);
 }
 
 function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): void {
@@ -84,13 +84,13 @@ function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): v
   }
 }
 
-function checkTimes(row: InodeRow, call: Call, changes: AttributeChanges): void {
+function checkTimes(context: Context, row: InodeRow, call: Call, changes: AttributeChanges): void {
   const times = [changes.accessTime, changes.modifyTime].filter((time) => time !== undefined);
   if (times.length === 0 || isOwner(row, call.caller)) return;
   if (times.some((time) => time !== "now")) {
     throw new FsError("PERM", `User ${call.caller.uid} may not set times of inode ${row.id}`);
   }
-  requirePermitted(row, call.caller, { write: true });
+  requirePermitted(row, context.asker(call), { write: true });
 }
 
 /**
@@ -129,11 +129,11 @@ export function setAttributes(
   const row = context.row(inode);
   context.exact(call, row);
   checkOwnership(row, call, changes);
-  checkTimes(row, call, changes);
+  checkTimes(context, row, call, changes);
   const { sizeBytes, ...others } = changes;
   if (sizeBytes !== undefined) {
     checkSize(row, sizeBytes);
-    if (!options.opened) requirePermitted(row, call.caller, { write: true });
+    if (!options.opened) requirePermitted(row, context.asker(call), { write: true });
   }
   const now = context.now();
   const nowMs = context.nowMs();

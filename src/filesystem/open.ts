@@ -30,5 +30,5 @@ export function open(
   }
   context.wait(call, context.synchroniser.openReady(inode));
   context.exact(call, row);
-  requirePermitted(row, call.caller, access);
+  requirePermitted(row, context.asker(call), access);
 }

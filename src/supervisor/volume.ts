@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import type { Leftover, Pending, VolumeStatus, VolumeUsage } from "../control/messages.ts";
@@ -8,28 +7,18 @@ import {
   readVolumeRecord,
   specDigest,
   volumeIdentity,
+  writeGroups,
   writeVolumeRecord,
 } from "../control/volume-folder.ts";
 import type { CredentialsFile, VolumeSpec } from "../control/volume-spec.ts";
 import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
-import type { Launcher, ServerProgram } from "./launcher.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
+import type { VolumeDependencies } from "./volume-dependencies.ts";
 import { hasNothingPending, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
 import type { VolumePaths } from "./volume-paths.ts";
-
-/** What every volume of a supervisor works with. */
-export interface VolumeDependencies {
-  readonly launcher: Launcher;
-  /** The program that serves a volume. */
-  readonly programOf: (spec: VolumeSpec, paths: VolumePaths) => ServerProgram;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Takes the servers' own log lines, each a JSON object with its line feed. */
-  readonly passOn: (line: string) => void;
-}
 
 /** How long a server may take to finish its compounds and close its database. */
 const graceMs = 30_000;
@@ -37,6 +26,7 @@ const graceMs = 30_000;
 const readyBudgetMs = 60_000;
 /** What a flush may take beyond its own time before its server counts as lost. */
 const flushSlackMs = 10_000;
+const groupsBudgetMs = 30_000;
 
 /**
  * One volume on this node and its server's life. Starts, restarts and stops of a volume follow each other;
@@ -331,6 +321,18 @@ export class Volume {
     return this.#ask(timeoutMs + flushSlackMs, signal, (server, limit) =>
       server.client.call("flush", { timeoutMs }, limit),
     );
+  }
+
+  /**
+   * Gives the volume's server, and those after it, these groups. @throws {ControlError} noSuchVolume when it is stopped.
+   */
+  async setGroups(gids: readonly number[], signal: AbortSignal): Promise<void> {
+    // The file first: a server that is being started reads it, one that runs is told.
+    if (this.#state !== "stopped") writeGroups(this.paths.folder, gids);
+    const told = await this.#ask(groupsBudgetMs, signal, (server, limit) =>
+      server.client.call("groups", { gids }, limit),
+    );
+    if (told === null) throw new ControlError("noSuchVolume", "The volume is stopped");
   }
 
   /** Null when no server is to run. */

@@ -69,6 +69,7 @@ const listener = await ControlListener.open<ServerMethods>(
         }
         return pending;
       },
+      groups: () => ({}),
       counters: () => ({ connections }),
     },
   },

@@ -11,6 +11,7 @@ export class FakeVolumeServers implements VolumeServers {
   readonly running = new Map<string, VolumeSpec>();
   readonly credentials = new Map<string, CredentialsFile | undefined>();
   readonly pendingBytes = new Map<string, number>();
+  readonly groups = new Map<string, readonly number[]>();
   readonly flushes: { volumeId: string; timeoutMs: number }[] = [];
   /** Thrown by the next start. */
   startError: Error | undefined;
@@ -46,6 +47,11 @@ export class FakeVolumeServers implements VolumeServers {
       pendingBytes,
       oldestPendingMs: 0,
     });
+  }
+
+  async setGroups(volumeId: string, gids: readonly number[]): Promise<void> {
+    this.groups.set(volumeId, gids);
+    await Promise.resolve();
   }
 
   async stop(volumeId: string): Promise<void> {

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { volumeDigest, volumePaths } from "../../src/supervisor/volume-paths.ts";
 import { CsiClient, type ProvisionedVolume } from "../support/csi-client.ts";
 import { HostDriver } from "../support/host-driver.ts";
+import { connectInNamespace } from "../support/namespace-connection.ts";
+import { NfsClient } from "../support/nfs-client.ts";
+import { attributesOf, putFile, rootOf } from "../support/nfs-files.ts";
+import { lockOwner } from "../support/private-run.ts";
 
 describe("The whole driver, the kernel's mounts replaced", function () {
   this.timeout(120_000);
@@ -64,5 +69,38 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     await client.deprovision(volume.volumeId);
     assert.deepEqual(driver.mounts(), []);
     assert.deepEqual(driver.run.leftovers(), []);
+  });
+
+  it("gives a pod's fsGroup to its server, also to the one that comes after a kill", async () => {
+    const volume = await client.provision({ name: "pvc-groups", parameters: {} });
+    await client.stage(volume, { stagingPath });
+    const withGroup = (volumeMountGroup: string) => ({
+      mount: { volumeMountGroup },
+      accessMode: { mode: "SINGLE_NODE_MULTI_WRITER" as const },
+    });
+    const place = { stagingPath, targetPath, capability: withGroup("2000") };
+    await client.publish(volume, place);
+    const second = { ...place, targetPath: `${targetPath}-2`, capability: withGroup("3000") };
+    await client.publish(volume, second);
+    const paths = volumePaths(driver.run, volumeDigest(volume.volumeId));
+    let files = 0;
+    const member = { uid: 1001, gid: 1001, gids: [3000] };
+    const seen = async () => {
+      const nfs = new NfsClient(connectInNamespace(paths.pin), { credential: member });
+      await nfs.establish();
+      const { owner_group: group } = await attributesOf(nfs, await rootOf(nfs), "owner_group");
+      await putFile(nfs, await rootOf(nfs), `file ${files++}`, "written by a member");
+      nfs.destroy();
+      return group;
+    };
+    assert.equal(await seen(), "2000");
+    process.kill(lockOwner(paths.serverLock) ?? 0, "SIGKILL");
+    assert.equal(await seen(), "2000");
+    await client.unpublish(volume.volumeId, targetPath);
+    assert.equal(await seen(), "3000");
+    await client.unpublish(volume.volumeId, second.targetPath);
+    await assert.rejects(seen(), /ACCESS/);
+    await client.unstage(volume.volumeId, stagingPath);
+    await client.deprovision(volume.volumeId);
   });
 });

@@ -84,7 +84,12 @@ export async function runCsiSanity(
 /** What the driver advertises, in its order; each brings specs of csi-sanity with it. */
 export const advertised = {
   controller: ["CREATE_DELETE_VOLUME", "LIST_VOLUMES", "GET_VOLUME", "SINGLE_NODE_MULTI_WRITER"],
-  node: ["STAGE_UNSTAGE_VOLUME", "GET_VOLUME_STATS", "SINGLE_NODE_MULTI_WRITER"],
+  node: [
+    "STAGE_UNSTAGE_VOLUME",
+    "GET_VOLUME_STATS",
+    "VOLUME_MOUNT_GROUP",
+    "SINGLE_NODE_MULTI_WRITER",
+  ],
 };
 
 /** Calls after which a process is killed to show that it keeps nothing in its memory. */
