@@ -212,8 +212,9 @@ export async function unpublishVolume(
   await mounter.removeDirectory(target);
   if (record !== undefined) {
     const left = without(record, targetPath);
-    await journal.write(left);
+    // While the record still names the pod: a repeat would not know that its group is to go.
     await dropGroups(record, left, dependencies);
+    await journal.write(left);
   }
   return {};
 }
