@@ -77,10 +77,8 @@ export const serveCommand: Command = {
       {
         log: log.with({ component: "control" }),
         handlers: {
-          ready: async () => {
-            await server.reachBucket();
-            return {};
-          },
+          ready: () => server.reachBucket(),
+          leave: (_, given) => server.leave(given),
           status: () => ({
             volumeId,
             pid: process.pid,

@@ -51,8 +51,17 @@ export interface SupervisorMethods {
   /** Makes sure that a server of the volume runs and has reached its bucket. Idempotent. */
   start: {
     params: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | null };
-    result: { readonly pin: string };
+    result: {
+      readonly pin: string;
+      /** Other nodes that have the volume staged now; absent: not known. */
+      readonly sharedWith?: readonly string[];
+    };
   };
+  /**
+   * Withdraws this node's record of the volume from its bucket, once nothing is pending: false while something is, null
+   * when no server of the volume runs. The volume is to be stopped then. Idempotent.
+   */
+  leave: { params: { readonly volumeId: string }; result: { readonly left: boolean } | null };
   /** Ends server, listening socket and namespace; state that S3 does not have stays. Idempotent. */
   stop: {
     params: { readonly volumeId: string };
@@ -96,8 +105,16 @@ export interface ServerStatus {
 
 /** The requests that a volume server answers at its own socket. It is ended by SIGTERM. */
 export interface ServerMethods {
-  /** Resolves when the bucket has been reached since the server started; asks S3 unless it has been. */
-  ready: { params: Record<string, never>; result: Record<string, never> };
+  /**
+   * Resolves when the bucket has been reached since the server started, and this node's record of the volume stands
+   * there; asks S3 unless it has been.
+   */
+  ready: {
+    params: Record<string, never>;
+    result: { readonly sharedWith?: readonly string[] };
+  };
+  /** As the supervisor's. */
+  leave: { params: Record<string, never>; result: { readonly left: boolean } };
   status: { params: Record<string, never>; result: ServerStatus };
   usage: { params: Record<string, never>; result: VolumeUsage };
   flush: { params: { readonly timeoutMs: number }; result: Pending };

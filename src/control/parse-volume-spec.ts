@@ -36,6 +36,8 @@ const specFields = {
   trustObjectModes: flag,
   capacityBytes: count,
   readOnly: flag,
+  nodeName: optional(text),
+  singleNode: optional(flag),
 } satisfies Record<keyof VolumeSpec, Check>;
 
 const credentialFields = {

@@ -41,6 +41,10 @@ export interface VolumeSpec {
   /** What `df` shows as the volume's size; 0 when the claim gave none. */
   readonly capacityBytes: number;
   readonly readOnly: boolean;
+  /** The node's name in its record in the bucket; absent: no record is kept. */
+  readonly nodeName?: string;
+  /** Whether only one node may have the volume at a time; absent: any number may. */
+  readonly singleNode?: boolean;
 }
 
 /** S3 credentials as a volume server reads them from its credentials file (mode 0600, on tmpfs). */

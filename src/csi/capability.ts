@@ -8,6 +8,11 @@ import { posixId } from "./parameter-values.ts";
 /** Access mode of CSI, by name. */
 export type AccessMode = _csi_v1_VolumeCapability_AccessMode_Mode__Output;
 
+/** Whether only one node at a time may have the volume. */
+export function isSingleNode(mode: AccessMode): boolean {
+  return mode.startsWith("SINGLE_NODE_");
+}
+
 /** A capability that the driver offers: a file system, with mount flags from the allowed ones. */
 export interface MountCapability {
   readonly accessMode: AccessMode;

@@ -23,6 +23,7 @@ const codeOf = {
   unavailable: "UNAVAILABLE",
   exhausted: "RESOURCE_EXHAUSTED",
   identity: "FAILED_PRECONDITION",
+  elsewhere: "ABORTED",
   supervisor: "UNAVAILABLE",
 } as const satisfies Record<VolumeServerErrorCode, CsiErrorCode>;
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CredentialsFile } from "../control/volume-spec.ts";
-import { mountCapability } from "./capability.ts";
+import { isSingleNode, mountCapability } from "./capability.ts";
 import { CsiError } from "./error.ts";
 import type { NodeStageVolumeRequest__Output } from "./gen/csi/v1/NodeStageVolumeRequest.ts";
 import { isVolumeMount, mountAt } from "./mountinfo.ts";
@@ -31,7 +31,13 @@ function judge(
     volumeId: id,
     stagingPath: request.stagingTargetPath,
     state: "staging",
-    spec: volumeSpecOf({ id, parameters, readOnly: capability.readOnly }, dependencies.connections),
+    spec: volumeSpecOf(
+      {
+        ...{ id, parameters, readOnly: capability.readOnly },
+        node: { name: dependencies.nodeId, isSingle: isSingleNode(capability.accessMode) },
+      },
+      dependencies.connections,
+    ),
     accessMode: capability.accessMode,
     vfsFlags: capability.vfsFlags,
     nfsOptions: capability.nfsOptions,
@@ -135,7 +141,9 @@ async function takeBack(
   try {
     const entry = mountAt(await mounter.mounts(), target);
     if (entry !== undefined && isVolumeMount(entry)) await mounter.unmount(target);
-    await servers.stop(record.volumeId, AbortSignal.timeout(cleanUpBudgetMs));
+    const budget = AbortSignal.timeout(cleanUpBudgetMs);
+    await servers.leave(record.volumeId, budget);
+    await servers.stop(record.volumeId, budget);
     await journal.remove(record.volumeId);
   } catch (cause) {
     // The record stays: the next Stage or Unstage goes on from it.

@@ -47,6 +47,7 @@ export async function unstageVolume(
     await unmountVolume(staged, mounter);
   }
   await exportPending(record, patience, dependencies);
+  await withdraw(record, patience, dependencies);
   await servers.stop(id, signal);
   await journal.remove(id);
   return {};
@@ -85,6 +86,25 @@ async function writeBack(
       throw new CsiError("ABORTED", `${what}: ${cause.message}`, { cause });
     }
     log.error("Unmounted with changes that no server has", { what, cause });
+  }
+}
+
+/** Another node may have the volume from here on, unless this one keeps changes that S3 does not have. */
+async function withdraw(
+  { volumeId: id }: StageRecord,
+  patience: Patience,
+  { servers, log, signal }: NodeDependencies & RpcCall,
+): Promise<void> {
+  try {
+    if (await servers.leave(id, signal)) return;
+    log.error("This node's record of the volume stands: other nodes wait for what is pending here");
+  } catch (cause) {
+    if (!(cause instanceof VolumeServerError)) throw cause;
+    if (patience() > 0) {
+      const what = `this node's record of the volume cannot be withdrawn: ${cause.message}`;
+      throw new CsiError("ABORTED", `Volume ${id}: ${what}`, { cause });
+    }
+    log.error("This node's record of the volume stands: other nodes wait for it", { cause });
   }
 }
 

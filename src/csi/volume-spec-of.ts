@@ -82,7 +82,13 @@ export function describeEndpoint(connection: Connection): string {
  * @throws {CsiError} INVALID_ARGUMENT when no bucket is named or the prefix is malformed.
  */
 export function volumeSpecOf(
-  volume: { readonly id: VolumeId; readonly parameters: Parameters; readonly readOnly: boolean },
+  volume: {
+    readonly id: VolumeId;
+    readonly parameters: Parameters;
+    readonly readOnly: boolean;
+    /** Absent: no record is kept of who has the volume. */
+    readonly node?: { readonly name: string; readonly isSingle: boolean };
+  },
   connections: Connections,
 ): VolumeSpec {
   const { id, parameters } = volume;
@@ -111,6 +117,8 @@ export function volumeSpecOf(
     trustObjectModes: parameters.trustObjectModes ?? false,
     capacityBytes: parameters.capacity ?? 0,
     readOnly: volume.readOnly,
+    ...(volume.node === undefined ? {} : { nodeName: volume.node.name }),
+    ...(volume.node?.isSingle === true ? { singleNode: true } : {}),
   };
 }
 

@@ -165,6 +165,7 @@ export class Supervisor {
         await volume.setGroups(groups, signal);
         return {};
       },
+      leave: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.leave(signal)) ?? null,
       list: async () => ({ volumes: await this.#status(undefined) }),
       status: async (_, signal) => {
         const ask = AbortSignal.any([signal, AbortSignal.timeout(statusBudgetMs)]);

@@ -70,6 +70,7 @@ const listener = await ControlListener.open<ServerMethods>(
         return pending;
       },
       groups: () => ({}),
+      leave: () => ({ left: pendingBytes === 0 }),
       counters: () => ({ connections }),
     },
   },

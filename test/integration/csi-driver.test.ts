@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { volumeDigest, volumePaths } from "../../src/supervisor/volume-paths.ts";
-import { CsiClient, type ProvisionedVolume } from "../support/csi-client.ts";
+import { newClient } from "../contract/s3-api-case.ts";
+import { runCommandLine } from "../support/command.ts";
+import { CsiClient, mountCapabilityOf, type ProvisionedVolume } from "../support/csi-client.ts";
 import { HostDriver } from "../support/host-driver.ts";
 import { connectInNamespace } from "../support/namespace-connection.ts";
 import { NfsClient } from "../support/nfs-client.ts";
@@ -100,6 +103,37 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     assert.equal(await seen(), "3000");
     await client.unpublish(volume.volumeId, second.targetPath);
     await assert.rejects(seen(), /ACCESS/);
+    await client.unstage(volume.volumeId, stagingPath);
+    await client.deprovision(volume.volumeId);
+  });
+
+  it("lets a single-node volume go only when its node has let it go, or an operator has taken it away", async () => {
+    const volume = await client.provision({ name: "pvc-moves", parameters: { bucket: "team" } });
+    await client.stage(volume, { stagingPath });
+    const records = () => runCommandLine(["release", volume.volumeId], driver.environment);
+    assert.match((await records()).stdout, /: node node-1 since \S+ with nothing pending/);
+    await client.unstage(volume.volumeId, stagingPath);
+    assert.match((await records()).stdout, /: on no node/);
+    const key = `${volume.volumeContext["prefix"]}.s3files/nodes/node-9.json`;
+    const store = newClient(driver.s3);
+    const record = { format: 1, node: "node-9", claim: "x", pendingBytes: 17, oldestPendingMs: 1 };
+    const object = { Bucket: "team", Key: key, Body: JSON.stringify(record) };
+    await store.send(new PutObjectCommand(object));
+    store.destroy();
+    await assert.rejects(
+      client.stage(volume, { stagingPath }),
+      /ABORTED: .* is on node node-9 with 17 bytes pending/,
+    );
+    assert.deepEqual(driver.mounts(), []);
+    const shared = mountCapabilityOf("MULTI_NODE_MULTI_WRITER");
+    await client.stage(volume, { stagingPath, capability: shared });
+    await client.unstage(volume.volumeId, stagingPath);
+    const released = await runCommandLine(
+      ["release", volume.volumeId, "--node", "node-9"],
+      driver.environment,
+    );
+    assert.match(released.stdout, /taken from node node-9/, released.stderr);
+    await client.stage(volume, { stagingPath });
     await client.unstage(volume.volumeId, stagingPath);
     await client.deprovision(volume.volumeId);
   });

@@ -18,6 +18,7 @@ const layers: Readonly<Record<string, { src: readonly string[]; packages?: reado
   cache: { src: ["s3/object-store.ts", "vfs", "base"], packages: ["node:sqlite"] },
   sync: { src: ["cache", "s3/object-store.ts", "vfs", "base"] },
   filesystem: { src: ["vfs", "cache", "sync", "s3/object-store.ts", "base"] },
+  handover: { src: ["s3/object-store.ts", "base"] },
   supervisor: { src: ["control", "base"] },
   csi: { src: ["control", "kubernetes", "base"], packages: ["@grpc/*"] },
   metrics: { src: ["vfs", "s3/object-store.ts", "base"], packages: ["prom-client"] },

@@ -33,7 +33,7 @@ class MortalWorld extends FakeWorld {
     return {
       ...node,
       journal: this.#mortal(journal, ["write", "remove"]),
-      servers: this.#mortal(servers, ["start", "setGroups", "flush", "stop"]),
+      servers: this.#mortal(servers, ["start", "setGroups", "flush", "leave", "stop"]),
       mounter: this.#mortal(mounter, [
         ...["makeDirectory", "removeDirectory", "mountVolume", "bind", "writeBack", "unmount"],
       ]),
@@ -64,6 +64,7 @@ async function stateOf(world: FakeWorld): Promise<unknown> {
     directories: [...world.mounter.directories.keys()].filter((path) => path !== stagingPath),
     running: [...world.servers.running.keys()],
     groups: world.servers.running.size === 0 ? undefined : world.servers.groups.get("static"),
+    records: [...world.servers.records],
     state: record?.state,
     publications: record?.publications,
   };
@@ -118,7 +119,13 @@ describe("A node plugin that dies after each step of a call", function () {
     it(`leaves nothing behind when the pod is gone after a ${name} that was cut off`, async () => {
       for (let steps = 0; ; steps++) {
         const { state, died } = await run(before, step, steps, undo);
-        const nothing = { mounts: [], running: [], groups: undefined, state: undefined };
+        const nothing = {
+          mounts: [],
+          records: [],
+          running: [],
+          groups: undefined,
+          state: undefined,
+        };
         assert.deepEqual(
           state,
           { ...nothing, directories: [], publications: undefined },

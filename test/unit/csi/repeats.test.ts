@@ -99,6 +99,32 @@ describe("Repeated and failing calls", () => {
     assert.deepEqual(calls, [`writeBack ${stagingPath}`, `unmount ${stagingPath}`]);
   });
 
+  it("Unstage waits until this node's record is withdrawn, and only as long as it would for data", async () => {
+    const volume = await running();
+    const { volumeId } = volume;
+    await client.unpublish(volumeId, targetPath);
+    world.servers.leaveError = down();
+    const once = () => client.node.NodeUnstageVolume({ volumeId, stagingTargetPath: stagingPath });
+    await rejectsWith(once(), status.ABORTED);
+    assert.ok(world.servers.running.has(volumeId));
+    const record = await world.journal.read(volumeId);
+    assert.ok(record);
+    await world.journal.write({ ...record, unstageBeganMs: 1 });
+    await once();
+    assert.equal(world.servers.running.size, 0);
+    assert.deepEqual([...world.servers.records], [volumeId]);
+  });
+
+  it("Stage says on which node a volume is that one node has at a time", async () => {
+    const volume = await provision("v-12345678-1234-1234-1234-123456789abc");
+    world.servers.startError = new VolumeServerError("elsewhere", "is on node two with 7 bytes");
+    await rejectsWith(client.stage(volume, { stagingPath }), status.ABORTED);
+    assert.equal(await world.journal.read(volume.volumeId), undefined);
+    await client.stage(volume, { stagingPath });
+    assert.equal(world.servers.running.get(volume.volumeId)?.singleNode, true);
+    assert.equal(world.servers.running.get(volume.volumeId)?.nodeName, "node-1");
+  });
+
   it("a CreateVolume that was cut off at any step is finished by its repeat", async () => {
     for (const [at, name] of [
       "data",
