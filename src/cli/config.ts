@@ -25,6 +25,8 @@ export interface Config {
   readonly csiEndpoint?: string;
   /** Kubernetes' name of this node. */
   readonly nodeId?: string;
+  /** `https://host:port` of the cluster's API, inside a pod. */
+  readonly clusterApi?: string;
   /** Tells clusters on one store apart in what operators see. */
   readonly clusterName?: string;
   /** Connection `default`. */
@@ -173,11 +175,16 @@ export function parseConfig(
   }
   const csiEndpoint = set("CSI_ENDPOINT");
   const nodeId = set("NODE_ID");
+  const host = set("KUBERNETES_SERVICE_HOST");
+  const port = set("KUBERNETES_SERVICE_PORT") ?? "443";
   const clusterName = set("S3FILES_CLUSTER_NAME") ?? textAt(file, "clusterName", where);
   return Object.freeze({
     logLevel,
     ...(csiEndpoint === undefined ? {} : { csiEndpoint }),
     ...(nodeId === undefined ? {} : { nodeId }),
+    ...(host === undefined
+      ? {}
+      : { clusterApi: `https://${host.includes(":") ? `[${host}]` : host}:${port}` }),
     ...(clusterName === undefined ? {} : { clusterName }),
     connection: connections.default,
     connections,

@@ -3,11 +3,15 @@ import { systemClock } from "../base/clock.ts";
 import { SupervisorClient } from "../control/supervisor-client.ts";
 import { FileStageJournal } from "../csi/file-stage-journal.ts";
 import { KernelMounter } from "../csi/mounter.ts";
+import { isVolumeMount, mountedVolumes } from "../csi/mountinfo.ts";
+import { CsiMetrics } from "../metrics/csi-metrics.ts";
 import type { Command } from "./arguments.ts";
+import { clusterEvents } from "./cluster-events.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
 import { driverConnections } from "./driver-connection.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog } from "./log.ts";
+import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
 import { packageVersion } from "./package-version.ts";
 import { SupervisorVolumeServers } from "./supervisor-volume-servers.ts";
 
@@ -16,6 +20,7 @@ export const nodeCommand: Command = {
   usage: "--csi-endpoint unix:///csi/csi.sock --node-id NAME [options]",
   options: {
     ...csiEndpointOption,
+    ...metricsOption,
     "node-id": { value: "NAME", help: "this node's name to the CO; default: $NODE_ID" },
     "supervisor-socket": {
       value: "PATH",
@@ -39,21 +44,40 @@ export const nodeCommand: Command = {
     const socket = args.text("supervisor-socket") ?? join(config.runDirectory, "supervisor.sock");
     const servers = new SupervisorVolumeServers(new SupervisorClient(socket));
     const stateDirectory = args.text("state-dir") ?? config.stateDirectory;
+    const mounter = new KernelMounter(
+      { launcher: launcherPath(args), mountinfo: args.text("mountinfo") },
+      { log },
+    );
+    const version = packageVersion();
+    const maxVolumesPerNode = args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0;
+    const metrics = new CsiMetrics({ component: "node", version });
+    metrics.addNode({
+      maxVolumes: maxVolumesPerNode,
+      async read() {
+        const mounts = await mounter.mounts();
+        const stagedVolumes = mountedVolumes(mounts);
+        return {
+          stagedVolumes,
+          publishedTargets: mounts.filter(isVolumeMount).length - stagedVolumes,
+          supervisorReachable: await servers.isReachable(),
+        };
+      },
+    });
+    await using _endpoint = await serveMetrics(args, metrics, log);
     await serveCsi(
       {
-        identity: { version: packageVersion(), isReady: () => servers.isReachable() },
+        identity: { version, isReady: () => servers.isReachable() },
         node: {
           nodeId,
-          maxVolumesPerNode: args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0,
+          maxVolumesPerNode,
           connections: driverConnections(config),
           journal: new FileStageJournal(join(stateDirectory, "node")),
           servers,
-          mounter: new KernelMounter(
-            { launcher: launcherPath(args), mountinfo: args.text("mountinfo") },
-            { log },
-          ),
+          mounter,
+          events: clusterEvents(config, { component: "s3files-node", host: nodeId }, log),
           clock: systemClock,
         },
+        observe: metrics.observe,
         log,
       },
       { path, name: "node", signal },

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Events } from "../kubernetes/events.ts";
 import type { OpenBucketOperations } from "./bucket-operations.ts";
 import { VolumeBucket } from "./bucket-volumes.ts";
 import { mountCapability } from "./capability.ts";
@@ -8,6 +9,7 @@ import type { CreateVolumeRequest__Output } from "./gen/csi/v1/CreateVolumeReque
 import type { CreateVolumeResponse } from "./gen/csi/v1/CreateVolumeResponse.ts";
 import { driverName, type OwnershipMark, parametersDigest } from "./ownership-mark.ts";
 import { isReservedKey, type Parameters, parseParameters } from "./parameters.ts";
+import { namesFor } from "./references.ts";
 import { credentialsFor } from "./secrets.ts";
 import type { RpcCall } from "./unary.ts";
 import {
@@ -31,6 +33,7 @@ import {
 export interface ControllerDependencies {
   readonly connections: Connections;
   readonly openBuckets: OpenBucketOperations;
+  readonly events: Events;
   readonly clock: Clock;
 }
 
@@ -108,6 +111,7 @@ function judge(
   const own = Object.entries(request.parameters).filter(([key]) => !isReservedKey(key));
   const context = {
     ...Object.fromEntries(own),
+    ...namesFor(request.parameters),
     bucket: location.bucket,
     ...(location.prefix === "" ? {} : { prefix: location.prefix }),
     ...(capacity.leastBytes === 0 ? {} : { capacity: String(capacity.leastBytes) }),

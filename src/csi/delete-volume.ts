@@ -1,4 +1,5 @@
-import type { VolumeBucket } from "./bucket-volumes.ts";
+import type { Events } from "../kubernetes/events.ts";
+import { describePlace, type VolumeBucket } from "./bucket-volumes.ts";
 import type { ControllerDependencies } from "./create-volume.ts";
 import { openVolume, type VolumeRequest } from "./open-volume.ts";
 import type { OwnershipMark } from "./ownership-mark.ts";
@@ -48,11 +49,23 @@ export async function deleteVolume(
       if (!isOver) {
         await changeState(volume, mark, etag);
         if (mark.onDelete === "delete") await volume.remove(mark);
+        else tell(volume, mark, dependencies.events);
       }
       await volume.removeFromIndex();
       return {};
     }
   }
+}
+
+function tell(volume: VolumeBucket, mark: OwnershipMark, events: Events): void {
+  const isArchived = mark.onDelete === "archive";
+  events.emit({
+    // The volume's CSI name is that of the PersistentVolume.
+    object: { kind: "PersistentVolume", name: mark.name },
+    type: "Normal",
+    reason: isArchived ? "VolumeArchived" : "VolumeReleased",
+    message: `${describePlace(volume.place)}: the data stays, as onDelete: ${mark.onDelete} says${isArchived ? "; no volume takes its place" : ""}`,
+  });
 }
 
 async function changeState(volume: VolumeBucket, mark: OwnershipMark, etag: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Events } from "../kubernetes/events.ts";
 import type { Mounter } from "./mounter.ts";
 import type { StageJournal } from "./stage-journal.ts";
 import type { VolumeServers } from "./volume-servers.ts";
@@ -13,5 +14,6 @@ export interface NodeDependencies {
   readonly journal: StageJournal;
   readonly servers: VolumeServers;
   readonly mounter: Mounter;
+  readonly events: Events;
   readonly clock: Clock;
 }

@@ -3,36 +3,18 @@ import { mountCapability } from "./capability.ts";
 import { CsiError } from "./error.ts";
 import type { NodePublishVolumeRequest__Output } from "./gen/csi/v1/NodePublishVolumeRequest.ts";
 import type { NodeUnpublishVolumeRequest__Output } from "./gen/csi/v1/NodeUnpublishVolumeRequest.ts";
-import type { Mounter } from "./mounter.ts";
+import { mountedTargets, unmountVolume } from "./mounted.ts";
 import { isVolumeMount, type MountEntry, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
+import { podReference } from "./references.ts";
 import type { Publication, StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
+import { tellPending, tellShared } from "./volume-events.ts";
 import { volumeId } from "./volume-id.ts";
 import { isPending, VolumeServerError } from "./volume-servers.ts";
 
 /** Below the time of a call: the unmount has to follow. */
 const mostFlushMs = 60_000;
-
-/** The recorded target paths at which a volume is mounted now. */
-export async function mountedTargets(record: StageRecord, mounter: Mounter): Promise<string[]> {
-  const mounts = await mounter.mounts();
-  const targets: string[] = [];
-  for (const { targetPath } of record.publications) {
-    const entry = mountAt(mounts, await mounter.canonicalPath(targetPath));
-    if (entry !== undefined && isVolumeMount(entry)) targets.push(targetPath);
-  }
-  return targets;
-}
-
-/** Unmounts every volume mount stacked at `path`; other mounts below them stay. */
-export async function unmountVolume(path: string, mounter: Mounter): Promise<void> {
-  for (;;) {
-    const entry = mountAt(await mounter.mounts(), path);
-    if (entry === undefined || !isVolumeMount(entry)) return;
-    await mounter.unmount(path);
-  }
-}
 
 const without = (record: StageRecord, targetPath: string): StageRecord => ({
   ...record,
@@ -46,14 +28,19 @@ function judge(request: NodePublishVolumeRequest__Output): Publication {
     throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the target path is missing`);
   }
   const { accessMode, readOnly, vfsFlags, mountGroup } = mountCapability(request.volumeCapability);
+  const pod = podReference(request.volumeContext);
   return {
     targetPath: request.targetPath,
     readOnly: readOnly || request.readonly,
     accessMode,
     vfsFlags,
     ...(mountGroup === undefined ? {} : { mountGroup }),
+    ...(pod === undefined ? {} : { pod }),
   };
 }
+
+/** What a repeated Publish must agree with. */
+const fixed = ({ pod: _, ...publication }: Publication) => publication;
 
 /** The groups of the record's pods, the oldest first, each once. */
 function groupsOf({ publications }: StageRecord): number[] {
@@ -115,7 +102,8 @@ export async function publishVolume(
       `Volume ${record.volumeId}: ${target} is the mount point of ${there.source} (${there.fsType})`,
     );
   }
-  if (there !== undefined && !isDeepStrictEqual(known, publication)) {
+  const isSame = known !== undefined && isDeepStrictEqual(fixed(known), fixed(publication));
+  if (there !== undefined && !isSame) {
     throw new CsiError(
       "ALREADY_EXISTS",
       `Volume ${record.volumeId} is published at ${targetPath} with another capability or readonly`,
@@ -150,6 +138,7 @@ export async function publishVolume(
     }
     throw error;
   }
+  tellShared(record, publication.pod === undefined ? [] : [publication.pod], dependencies);
   return {};
 }
 
@@ -200,7 +189,8 @@ export async function unpublishVolume(
         const waitMs = Math.min(record.unpublishFlushTimeoutMs, mostFlushMs);
         const pending = await servers.flush(id, waitMs, signal);
         if (pending !== undefined && isPending(pending)) {
-          log.warn("Unpublished with changes pending", { volumeId: id, ...pending });
+          log.warn("Unpublished with changes pending", { ...pending });
+          tellPending(record, targetPath, pending, dependencies);
         }
       } catch (cause) {
         // The data is safe on this node's disk; NodeUnstage is where it is waited for.

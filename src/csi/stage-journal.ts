@@ -1,4 +1,5 @@
 import type { VolumeSpec } from "../control/volume-spec.ts";
+import type { ObjectReference } from "../kubernetes/events.ts";
 import type { AccessMode } from "./capability.ts";
 import type { VolumeId } from "./volume-id.ts";
 
@@ -11,6 +12,7 @@ export interface Publication {
   readonly vfsFlags: readonly string[];
   /** The pod's `fsGroup`. */
   readonly mountGroup?: number;
+  readonly pod?: ObjectReference;
 }
 
 /**
@@ -33,6 +35,10 @@ export interface StageRecord {
   /** When the first Unstage began to wait for pending data: milliseconds since the epoch. */
   readonly unstageBeganMs?: number;
   readonly publications: readonly Publication[];
+  /** Claim and volume in the cluster, for events. */
+  readonly references?: readonly ObjectReference[];
+  /** Other nodes that had the volume when it was staged here. */
+  readonly sharedWith?: readonly string[];
 }
 
 /** Durable records by volume. A method's promise resolves when the change is on disk. */

@@ -3,14 +3,17 @@ import type { CredentialsFile } from "../control/volume-spec.ts";
 import { isSingleNode, mountCapability } from "./capability.ts";
 import { CsiError } from "./error.ts";
 import type { NodeStageVolumeRequest__Output } from "./gen/csi/v1/NodeStageVolumeRequest.ts";
-import { isVolumeMount, mountAt } from "./mountinfo.ts";
+import { mountedTargets } from "./mounted.ts";
+import { isVolumeMount, mountAt, mountedVolumes } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { parseParameters } from "./parameters.ts";
-import { mountedTargets } from "./publish.ts";
+import { volumeReferences } from "./references.ts";
 import { credentialsFor } from "./secrets.ts";
 import type { StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
+import { tellShared } from "./volume-events.ts";
 import { volumeId } from "./volume-id.ts";
+import { VolumeServerError } from "./volume-servers.ts";
 import { volumeSpecOf } from "./volume-spec-of.ts";
 
 const cleanUpBudgetMs = 20_000;
@@ -44,6 +47,7 @@ function judge(
     unpublishFlushTimeoutMs: parameters.unpublishFlushTimeout ?? 20_000,
     unstageFlushTimeoutMs: parameters.unstageFlushTimeout ?? 300_000,
     publications: [],
+    references: volumeReferences(request.volumeContext),
   };
   const source = parameters.authenticationSource ?? "driver";
   return { record, credentials: credentialsFor(source, request.secrets) };
@@ -65,7 +69,8 @@ const fixed = (record: StageRecord) => ({
  * Starts the volume's server and mounts it at the staging path: journal, server, mount, check, journal. A
  * repeat after a crash finds each step done and goes on. A Stage that fails takes back what it began, unless
  * only its time ran out, and then the next one continues, or the volume was mounted or staged before.
- * @throws {CsiError} INVALID_ARGUMENT, ALREADY_EXISTS, FAILED_PRECONDITION, INTERNAL; from S3 through the server
+ * @throws {CsiError} INVALID_ARGUMENT, ALREADY_EXISTS, FAILED_PRECONDITION, RESOURCE_EXHAUSTED, INTERNAL; ABORTED
+ * while another node has a single-node volume; from S3 through the server
  * PERMISSION_DENIED, UNAUTHENTICATED, NOT_FOUND (no such bucket), UNAVAILABLE.
  */
 export async function stageVolume(
@@ -93,6 +98,13 @@ export async function stageVolume(
       );
     }
   }
+  const { maxVolumesPerNode: most } = dependencies;
+  if (most > 0 && mounted === undefined && mountedVolumes(await mounter.mounts()) >= most) {
+    throw new CsiError(
+      "RESOURCE_EXHAUSTED",
+      `Volume ${record.volumeId}: this node has its ${most} volumes`,
+    );
+  }
   // Pods may be using what an earlier Stage made: a repeat that fails must not take it from them.
   const wasUp =
     mounted !== undefined ||
@@ -100,15 +112,18 @@ export async function stageVolume(
   const began = before?.state ?? "staging";
   const publications = before?.publications ?? [];
   await journal.write({ ...record, state: began, publications });
+  let sharedWith: readonly string[];
   try {
-    await bringUp(record, { ...dependencies, target, credentials });
+    sharedWith = await bringUp(record, { ...dependencies, target, credentials });
   } catch (error) {
     if (began === "staging" && !wasUp && !signal.aborted) {
       await takeBack(record, target, dependencies);
     }
     throw error;
   }
-  await journal.write({ ...record, state: "staged", publications });
+  const staged: StageRecord = { ...record, state: "staged", publications, sharedWith };
+  await journal.write(staged);
+  tellShared(staged, staged.references ?? [], dependencies);
   return {};
 }
 
@@ -116,9 +131,9 @@ async function bringUp(
   record: StageRecord,
   dependencies: NodeDependencies &
     RpcCall & { readonly target: string; readonly credentials: CredentialsFile | undefined },
-): Promise<void> {
-  const { servers, mounter, signal, target, credentials } = dependencies;
-  const { pin } = await servers.start({ spec: record.spec, credentials }, signal);
+): Promise<readonly string[]> {
+  const { mounter, signal, target, credentials } = dependencies;
+  const { pin, sharedWith } = await start(record, credentials, dependencies);
   if (mountAt(await mounter.mounts(), target) === undefined) {
     // Mode 0000: if the mount is ever missing, nobody writes onto the node's disk in its place.
     await mounter.makeDirectory(target, 0o000);
@@ -130,6 +145,25 @@ async function bringUp(
   const entry = mountAt(await mounter.mounts(), target);
   if (entry === undefined || !isVolumeMount(entry)) {
     throw new CsiError("INTERNAL", `Volume ${record.volumeId}: ${target} did not become its mount`);
+  }
+  return sharedWith ?? [];
+}
+
+async function start(
+  record: StageRecord,
+  credentials: CredentialsFile | undefined,
+  { servers, events, signal }: NodeDependencies & RpcCall,
+): ReturnType<NodeDependencies["servers"]["start"]> {
+  try {
+    return await servers.start({ spec: record.spec, credentials }, signal);
+  } catch (error) {
+    if (error instanceof VolumeServerError && error.code === "elsewhere") {
+      for (const object of record.references ?? []) {
+        const { message } = error;
+        events.emit({ object, type: "Warning", reason: "WaitingForOtherNode", message });
+      }
+    }
+    throw error;
   }
 }
 

@@ -1,9 +1,9 @@
 import { CsiError } from "./error.ts";
 import type { NodeUnstageVolumeRequest__Output } from "./gen/csi/v1/NodeUnstageVolumeRequest.ts";
+import { mountedTargets, unmountVolume } from "./mounted.ts";
 import { MountError } from "./mounter.ts";
 import { isVolumeMount, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
-import { mountedTargets, unmountVolume } from "./publish.ts";
 import type { StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
@@ -111,7 +111,7 @@ async function withdraw(
 async function exportPending(
   record: StageRecord,
   patience: Patience,
-  { servers, log, signal }: NodeDependencies & RpcCall,
+  { servers, events, nodeId, log, signal }: NodeDependencies & RpcCall,
 ): Promise<void> {
   const { volumeId: id } = record;
   const leftMs = patience();
@@ -132,5 +132,9 @@ async function exportPending(
   if (patience() > 0) {
     throw new CsiError("ABORTED", `Volume ${id}: ${what}`);
   }
-  log.error("Unstaged with data that is only on this node's disk", { volumeId: id, what });
+  log.error("Unstaged with data that is only on this node's disk", { what });
+  for (const object of record.references ?? []) {
+    const message = `Volume ${id} was unstaged, and ${what}: they stay on the disk of node ${nodeId} until the volume is used there again`;
+    events.emit({ object, type: "Warning", reason: "ChangesKeptOnNode", message });
+  }
 }

@@ -15,6 +15,8 @@ export class FakeVolumeServers implements VolumeServers {
   readonly records = new Set<string>();
   /** Thrown by every leave while set. */
   leaveError: Error | undefined;
+  /** What starts answer of other nodes. */
+  sharedWith: readonly string[] = [];
   readonly groups = new Map<string, readonly number[]>();
   readonly flushes: { volumeId: string; timeoutMs: number }[] = [];
   /** Thrown by the next start. */
@@ -23,14 +25,15 @@ export class FakeVolumeServers implements VolumeServers {
   async start(volume: {
     readonly spec: VolumeSpec;
     readonly credentials: CredentialsFile | undefined;
-  }): Promise<{ readonly pin: string }> {
+  }): ReturnType<VolumeServers["start"]> {
     const error = this.startError;
     this.startError = undefined;
     if (error !== undefined) throw error;
     this.running.set(volume.spec.volumeId, volume.spec);
     this.records.add(volume.spec.volumeId);
     this.credentials.set(volume.spec.volumeId, volume.credentials);
-    return await Promise.resolve({ pin: `/run/s3files/netns/${volume.spec.volumeId}` });
+    const pin = `/run/s3files/netns/${volume.spec.volumeId}`;
+    return await Promise.resolve({ pin, sharedWith: this.sharedWith });
   }
 
   async flush(volumeId: string, timeoutMs: number): Promise<Pending | undefined> {

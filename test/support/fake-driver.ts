@@ -7,6 +7,7 @@ import type { OpenBucketOperations } from "../../src/csi/bucket-operations.ts";
 import type { ControllerDependencies } from "../../src/csi/create-volume.ts";
 import type { NodeDependencies } from "../../src/csi/node-dependencies.ts";
 import { CsiServer } from "../../src/csi/server.ts";
+import type { ClusterEvent, Events } from "../../src/kubernetes/events.ts";
 import { FakeMounter } from "../fakes/fake-mounter.ts";
 import { FakeVolumeServers } from "../fakes/fake-volume-servers.ts";
 import { MemoryBucketOperations } from "../fakes/memory-bucket-operations.ts";
@@ -25,6 +26,10 @@ export class FakeWorld {
   readonly servers = new FakeVolumeServers();
   readonly buckets = new MemoryBucketOperations();
   readonly journal = new MemoryStageJournal();
+  /** What was said to the cluster, in order. */
+  readonly said: ClusterEvent[] = [];
+  readonly events: Events = { emit: (event) => this.said.push(event) };
+  maxVolumesPerNode = 0;
   /** What the controller asked a store with. */
   readonly opened: Parameters<OpenBucketOperations>[] = [];
 
@@ -35,6 +40,7 @@ export class FakeWorld {
         this.opened.push(asked);
         return this.buckets;
       },
+      events: this.events,
       clock: systemClock,
     };
   }
@@ -42,7 +48,8 @@ export class FakeWorld {
   node(): NodeDependencies {
     return {
       nodeId: "node-1",
-      maxVolumesPerNode: 0,
+      maxVolumesPerNode: this.maxVolumesPerNode,
+      events: this.events,
       connections: fakeConnections,
       journal: this.journal,
       servers: this.servers,
