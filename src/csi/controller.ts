@@ -1,3 +1,4 @@
+import { VolumeBucket } from "./bucket-volumes.ts";
 import { mountCapability } from "./capability.ts";
 import { type ControllerDependencies, createVolume } from "./create-volume.ts";
 import { deleteVolume } from "./delete-volume.ts";
@@ -8,7 +9,35 @@ import type { ValidateVolumeCapabilitiesResponse } from "./gen/csi/v1/ValidateVo
 import { listVolumes } from "./list-volumes.ts";
 import { existingVolume } from "./open-volume.ts";
 import { parseParameters } from "./parameters.ts";
+import { credentialsFor } from "./secrets.ts";
 import type { RpcCall, Rpcs } from "./unary.ts";
+import { parseLocation } from "./volume-id.ts";
+import {
+  classConnection,
+  describeEndpoint,
+  parsePrefix,
+  resolveConnection,
+} from "./volume-spec-of.ts";
+
+/** Whether the attributes name a bucket that is there: a static volume's handle says nothing of its place. */
+async function isStatic(
+  request: ValidateVolumeCapabilitiesRequest__Output,
+  dependencies: ControllerDependencies & RpcCall,
+): Promise<boolean> {
+  const { volumeId, volumeContext, secrets } = request;
+  if (volumeContext["bucket"] === undefined || parseLocation(volumeId) !== undefined) return false;
+  const parameters = parseParameters(volumeContext, "volume");
+  const { bucket = "", prefix = "", authenticationSource = "driver" } = parameters;
+  const connection = resolveConnection(classConnection(parameters), dependencies.connections);
+  const operations = dependencies.openBuckets(
+    connection,
+    credentialsFor(authenticationSource, secrets),
+  );
+  const endpoint = describeEndpoint(connection);
+  const place = { volume: volumeId, bucket, prefix: parsePrefix(prefix), endpoint };
+  const volume = new VolumeBucket({ place }, { operations, signal: dependencies.signal });
+  return (await volume.readMark()).kind !== "noSuchBucket";
+}
 
 async function validate(
   request: ValidateVolumeCapabilitiesRequest__Output,
@@ -18,7 +47,7 @@ async function validate(
   if (request.volumeCapabilities.length === 0) {
     throw new CsiError("INVALID_ARGUMENT", "The volume capabilities are missing");
   }
-  await existingVolume(request, dependencies);
+  if (!(await isStatic(request, dependencies))) await existingVolume(request, dependencies);
   try {
     for (const one of request.volumeCapabilities) mountCapability(one);
     parseParameters(request.parameters, "class");

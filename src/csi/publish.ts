@@ -7,7 +7,7 @@ import { mountedTargets, unmountVolume } from "./mounted.ts";
 import { isVolumeMount, type MountEntry, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { podReference } from "./references.ts";
-import type { Publication, StageRecord } from "./stage-journal.ts";
+import { groupsOf, type Publication, type StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { tellPending, tellShared } from "./volume-events.ts";
 import { volumeId } from "./volume-id.ts";
@@ -41,11 +41,6 @@ function judge(request: NodePublishVolumeRequest__Output): Publication {
 
 /** What a repeated Publish must agree with. */
 const fixed = ({ pod: _, ...publication }: Publication) => publication;
-
-/** The groups of the record's pods, the oldest first, each once. */
-function groupsOf({ publications }: StageRecord): number[] {
-  return [...new Set(publications.flatMap(({ mountGroup }) => mountGroup ?? []))];
-}
 
 /** The volume's record and mount. @throws {CsiError} FAILED_PRECONDITION when it is not staged at that path. */
 async function staged(

@@ -41,6 +41,11 @@ export interface StageRecord {
   readonly sharedWith?: readonly string[];
 }
 
+/** The groups of the record's pods, the oldest first, each once. */
+export function groupsOf({ publications }: Pick<StageRecord, "publications">): number[] {
+  return [...new Set(publications.flatMap(({ mountGroup }) => mountGroup ?? []))];
+}
+
 /** Durable records by volume. A method's promise resolves when the change is on disk. */
 export interface StageJournal {
   read(volumeId: string): Promise<StageRecord | undefined>;

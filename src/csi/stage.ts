@@ -9,7 +9,7 @@ import type { NodeDependencies } from "./node-dependencies.ts";
 import { parseParameters } from "./parameters.ts";
 import { volumeReferences } from "./references.ts";
 import { credentialsFor } from "./secrets.ts";
-import type { StageRecord } from "./stage-journal.ts";
+import { groupsOf, type StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { tellShared } from "./volume-events.ts";
 import { volumeId } from "./volume-id.ts";
@@ -22,7 +22,11 @@ const cleanUpBudgetMs = 20_000;
 function judge(
   request: NodeStageVolumeRequest__Output,
   dependencies: NodeDependencies,
-): { readonly record: StageRecord; readonly credentials: CredentialsFile | undefined } {
+): {
+  readonly record: StageRecord;
+  readonly credentials: CredentialsFile | undefined;
+  readonly mountGroup: number | undefined;
+} {
   const id = volumeId(request.volumeId);
   if (request.stagingTargetPath === "") {
     throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the staging target path is missing`);
@@ -50,7 +54,8 @@ function judge(
     references: volumeReferences(request.volumeContext),
   };
   const source = parameters.authenticationSource ?? "driver";
-  return { record, credentials: credentialsFor(source, request.secrets) };
+  const { mountGroup } = capability;
+  return { record, credentials: credentialsFor(source, request.secrets), mountGroup };
 }
 
 /** What a repeated Stage must agree with; timeouts and defaults may have changed in between. */
@@ -77,7 +82,7 @@ export async function stageVolume(
   request: NodeStageVolumeRequest__Output,
   dependencies: NodeDependencies & RpcCall,
 ): Promise<Record<string, never>> {
-  const { record, credentials } = judge(request, dependencies);
+  const { record, credentials, mountGroup } = judge(request, dependencies);
   const { journal, mounter, signal } = dependencies;
   const target = await mounter.canonicalPath(record.stagingPath);
   const before = await journal.read(record.volumeId);
@@ -114,7 +119,12 @@ export async function stageVolume(
   await journal.write({ ...record, state: began, publications });
   let sharedWith: readonly string[];
   try {
-    sharedWith = await bringUp(record, { ...dependencies, target, credentials });
+    const groups = [
+      ...groupsOf({ publications }),
+      ...(mountGroup === undefined ? [] : [mountGroup]),
+    ];
+    const how = { target, credentials, groups: [...new Set(groups)] };
+    sharedWith = await bringUp(record, { ...dependencies, ...how });
   } catch (error) {
     if (began === "staging" && !wasUp && !signal.aborted) {
       await takeBack(record, target, dependencies);
@@ -130,10 +140,16 @@ export async function stageVolume(
 async function bringUp(
   record: StageRecord,
   dependencies: NodeDependencies &
-    RpcCall & { readonly target: string; readonly credentials: CredentialsFile | undefined },
+    RpcCall & {
+      readonly target: string;
+      readonly credentials: CredentialsFile | undefined;
+      readonly groups: readonly number[];
+    },
 ): Promise<readonly string[]> {
-  const { mounter, signal, target, credentials } = dependencies;
+  const { servers, mounter, signal, target, credentials, groups } = dependencies;
   const { pin, sharedWith } = await start(record, credentials, dependencies);
+  // Before the kernel asks for the attributes of the root, which it then keeps for a while.
+  if (groups.length > 0) await servers.setGroups(record.volumeId, groups, signal);
   if (mountAt(await mounter.mounts(), target) === undefined) {
     // Mode 0000: if the mount is ever missing, nobody writes onto the node's disk in its place.
     await mounter.makeDirectory(target, 0o000);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { volumeDigest, volumePaths } from "../../src/supervisor/volume-paths.ts";
 import { newClient } from "../contract/s3-api-case.ts";
@@ -51,8 +52,28 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     writeFileSync(empty, "not a certificate");
     const unreadable = client.stage(existing({ caBundle: empty }), { stagingPath });
     await assert.rejects(unreadable, /caBundle .*empty\.pem holds no certificate in PEM form/);
-    const unknown = client.stage(existing({ connection: "other" }), { stagingPath });
-    await assert.rejects(unknown, /has no 'other'; it has default/);
+    const unknown = client.stage(existing({ connection: "none" }), { stagingPath });
+    await assert.rejects(unknown, /has no 'none'; it has other, default/);
+  });
+
+  it("takes a connection's own credentials, and new ones as soon as its file has them", async () => {
+    const claim = { name: "pvc-other", parameters: { connection: "other" } };
+    const { accessKeyId, secretAccessKey } = driver.s3;
+    writeFileSync(driver.otherKeys, JSON.stringify({ accessKeyId, secretAccessKey: "wrong" }));
+    await assert.rejects(client.provision(claim), /UNAUTHENTICATED/);
+    writeFileSync(driver.otherKeys, JSON.stringify({ accessKeyId, secretAccessKey }));
+    let volume: ProvisionedVolume | undefined;
+    // The provisioner tries again, too; what was read from the file is kept for some seconds.
+    for (let tries = 0; volume === undefined; tries++) {
+      await sleep(250);
+      volume = await client.provision(claim).catch((error: unknown) => {
+        if (tries === 80) throw error;
+        return undefined;
+      });
+    }
+    await client.stage(volume, { stagingPath });
+    await client.unstage(volume.volumeId, stagingPath);
+    await client.deprovision(volume.volumeId);
   });
 
   it("mounts an existing bucket and prefix, and keeps them when the claim is gone", async () => {

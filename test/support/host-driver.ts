@@ -36,6 +36,9 @@ export class HostDriver implements AsyncDisposable {
     this.#mountTable = join(folder, "mounts");
     mkdirSync(this.#programs);
     writeFileSync(this.#mountTable, "");
+    const other = { endpoint: s3.endpoint, credentialsFile: this.otherKeys };
+    const config = { format: 1, connections: { other } };
+    writeFileSync(join(folder, "config.json"), JSON.stringify(config));
     for (const name of ["mount", "umount", "sync", "s3files-launcher"]) {
       symlinkSync(join(import.meta.dirname, "mount-table.sh"), join(this.#programs, name));
     }
@@ -64,6 +67,11 @@ export class HostDriver implements AsyncDisposable {
     }
   }
 
+  /** The credentials file of the connection `other`, which a test writes. */
+  get otherKeys(): string {
+    return join(this.run.folder, "other-keys.json");
+  }
+
   get s3(): DevS3Process {
     return this.#s3;
   }
@@ -71,6 +79,7 @@ export class HostDriver implements AsyncDisposable {
   /** What the processes are told of the store. */
   get environment(): Readonly<Record<string, string>> {
     return {
+      S3FILES_CONFIG: join(this.run.folder, "config.json"),
       S3FILES_ENDPOINT: this.#s3.endpoint,
       AWS_ACCESS_KEY_ID: this.#s3.accessKeyId,
       AWS_SECRET_ACCESS_KEY: this.#s3.secretAccessKey,
