@@ -4,6 +4,7 @@ import { SupervisorClient } from "../control/supervisor-client.ts";
 import { FileStageJournal } from "../csi/file-stage-journal.ts";
 import { KernelMounter } from "../csi/mounter.ts";
 import { isVolumeMount, mountedVolumes } from "../csi/mountinfo.ts";
+import { reportDrift } from "../csi/reconcile.ts";
 import { CsiMetrics } from "../metrics/csi-metrics.ts";
 import type { Command } from "./arguments.ts";
 import { clusterEvents } from "./cluster-events.ts";
@@ -63,6 +64,8 @@ export const nodeCommand: Command = {
         };
       },
     });
+    const journal = new FileStageJournal(join(stateDirectory, "node"));
+    await reportDrift({ journal, mounter }, log);
     await using _endpoint = await serveMetrics(args, metrics, log);
     await serveCsi(
       {
@@ -71,7 +74,7 @@ export const nodeCommand: Command = {
           nodeId,
           maxVolumesPerNode,
           connections: driverConnections(config),
-          journal: new FileStageJournal(join(stateDirectory, "node")),
+          journal,
           servers,
           mounter,
           events: clusterEvents(config, { component: "s3files-node", host: nodeId }, log),

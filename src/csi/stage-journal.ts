@@ -30,6 +30,8 @@ export interface StageRecord {
   readonly accessMode: AccessMode;
   readonly vfsFlags: readonly string[];
   readonly nfsOptions: readonly string[];
+  /** Whose keys the server has; those of a Secret are gone with the machine's memory. Absent: not known. */
+  readonly authenticationSource?: "driver" | "secret";
   readonly unpublishFlushTimeoutMs: number;
   readonly unstageFlushTimeoutMs: number;
   /** When the first Unstage began to wait for pending data: milliseconds since the epoch. */
@@ -48,6 +50,8 @@ export function groupsOf({ publications }: Pick<StageRecord, "publications">): n
 
 /** Durable records by volume. A method's promise resolves when the change is on disk. */
 export interface StageJournal {
+  /** All records that can be read; what cannot is left out. */
+  list(): Promise<readonly StageRecord[]>;
   read(volumeId: string): Promise<StageRecord | undefined>;
   write(record: StageRecord): Promise<void>;
   /** Succeeds when there is none. */

@@ -48,6 +48,7 @@ function judge(
     accessMode: capability.accessMode,
     vfsFlags: capability.vfsFlags,
     nfsOptions: capability.nfsOptions,
+    authenticationSource: parameters.authenticationSource ?? "driver",
     unpublishFlushTimeoutMs: parameters.unpublishFlushTimeout ?? 20_000,
     unstageFlushTimeoutMs: parameters.unstageFlushTimeout ?? 300_000,
     publications: [],

@@ -108,18 +108,45 @@ async function withdraw(
   }
 }
 
+/**
+ * Starts the server of a volume that was staged and has none, as after a restart of the machine: what it left on the
+ * disk is to be exported, and this node's record withdrawn. False when its keys are gone.
+ */
+async function revive(
+  record: StageRecord,
+  { servers, log, signal }: NodeDependencies & RpcCall,
+): Promise<boolean> {
+  if (record.state !== "staged") return false;
+  if (record.authenticationSource !== "driver") {
+    log.error(
+      "Unstaged without its server: the keys of its Secret are gone, and what is here waits",
+    );
+    return false;
+  }
+  await servers.start({ spec: record.spec, credentials: undefined }, signal);
+  return true;
+}
+
 async function exportPending(
   record: StageRecord,
   patience: Patience,
-  { servers, events, nodeId, log, signal }: NodeDependencies & RpcCall,
+  dependencies: NodeDependencies & RpcCall,
 ): Promise<void> {
+  const { servers, events, nodeId, log, signal } = dependencies;
   const { volumeId: id } = record;
   const leftMs = patience();
   const waitMs = Math.max(0, Math.min(leftMs, flushPerCallMs));
   let pending: Pending | undefined;
   try {
     pending = await servers.flush(id, waitMs, signal);
+    if (pending === undefined && (await revive(record, dependencies))) {
+      pending = await servers.flush(id, waitMs, signal);
+    }
   } catch (cause) {
+    if (cause instanceof VolumeServerError && cause.code === "elsewhere") {
+      log.error("The volume was given to another node: what is here stays here", { cause });
+      return;
+    }
     if (!(cause instanceof VolumeServerError) || leftMs > 0) throw cause;
     // A server that never comes up again must not keep the volume here for ever; its state stays on the disk.
     log.error("Unstaged without an answer of its server", { volumeId: id, cause });
