@@ -63,6 +63,7 @@ setup-test:
 	@scripts/install-packages.sh $(PACKAGES_TEST)
 	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
 	@scripts/install-versitygw.sh
+	@scripts/install-csi-sanity.sh
 
 setup-check:
 	@scripts/preflight.sh npm

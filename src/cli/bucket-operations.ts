@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import {
   BucketError,
@@ -11,6 +10,7 @@ import type { Connection } from "../csi/volume-spec-of.ts";
 import { BucketControl } from "../s3/bucket-control.ts";
 import { BucketControlError, type BucketControlErrorCode } from "../s3/bucket-control-error.ts";
 import type { Credentials, CredentialsProvider } from "../s3/credentials.ts";
+import { CertificatesError, readCertificates } from "./certificates.ts";
 
 const codeOf = {
   denied: "denied",
@@ -35,12 +35,15 @@ interface Entry {
  */
 export class BucketClients {
   readonly #entries = new Map<string, Entry>();
-  readonly #driver: CredentialsProvider;
+  readonly #credentialsOf: (connectionName?: string) => CredentialsProvider | undefined;
   readonly #clock: Clock;
 
-  /** `credentials` are the driver's own. */
-  constructor(dependencies: { readonly credentials: CredentialsProvider; readonly clock: Clock }) {
-    this.#driver = dependencies.credentials;
+  /** `credentials` are the driver's own, by connection. */
+  constructor(dependencies: {
+    readonly credentials: (connectionName?: string) => CredentialsProvider | undefined;
+    readonly clock: Clock;
+  }) {
+    this.#credentialsOf = dependencies.credentials;
     this.#clock = dependencies.clock;
   }
 
@@ -84,24 +87,29 @@ export class BucketClients {
     }
   }
 
-  #connect({ caBundle, ...options }: Connection, credentials: Credentials | undefined): Entry {
+  #connect(connection: Connection, credentials: Credentials | undefined): Entry {
+    const { caBundle, connectionName, ...options } = connection;
+    const provider =
+      credentials === undefined
+        ? this.#credentialsOf(connectionName)
+        : () => Promise.resolve(credentials);
+    if (provider === undefined) {
+      throw new BucketError("invalid", `The configuration has no connection '${connectionName}'`);
+    }
     const control = new BucketControl(
-      { ...options, ...(caBundle === undefined ? {} : { caBundle: readCertificates(caBundle) }) },
-      {
-        credentials: credentials === undefined ? this.#driver : () => Promise.resolve(credentials),
-      },
+      { ...options, ...(caBundle === undefined ? {} : { caBundle: certificates(caBundle) }) },
+      { credentials: provider },
     );
     return { control, users: 0, cancelClose: () => undefined };
   }
 }
 
-/** The PEM text in a file. @throws {BucketError} invalid, naming the file. */
-function readCertificates(path: string): string {
+function certificates(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readCertificates(path);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new BucketError("invalid", `caBundle ${path} cannot be read: ${code}`, { cause });
+    if (!(cause instanceof CertificatesError)) throw cause;
+    throw new BucketError("invalid", cause.message, { cause });
   }
 }
 
@@ -134,6 +142,17 @@ class SharedBucketOperations implements BucketOperations {
 
   isEmpty(bucket: string, prefix: string, signal: AbortSignal): Promise<boolean> {
     return this.#run((control) => control.isEmpty(bucket, prefix, signal));
+  }
+
+  listBuckets(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#run((control) => control.listBuckets(signal));
+  }
+
+  listKeys(
+    page: Parameters<BucketOperations["listKeys"]>[0],
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    return this.#run((control) => control.listKeys(page, signal));
   }
 
   readDocument(bucket: string, key: string, signal: AbortSignal): Promise<DocumentRead> {

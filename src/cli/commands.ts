@@ -32,6 +32,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "exports what a volume has pending",
     load: async () => (await import("./flush.ts")).flushCommand,
   },
+  release: {
+    summary: "takes a volume from a node that will not come back",
+    load: async () => (await import("./release.ts")).releaseCommand,
+  },
   "dev-s3": {
     summary: "an S3 server for development, with AWS's semantics",
     load: async () => (await import("./dev-s3.ts")).devS3Command,

@@ -25,10 +25,17 @@ export interface Config {
   readonly csiEndpoint?: string;
   /** Kubernetes' name of this node. */
   readonly nodeId?: string;
+  /** `https://host:port` of the cluster's API, inside a pod. */
+  readonly clusterApi?: string;
   /** Tells clusters on one store apart in what operators see. */
   readonly clusterName?: string;
   /** Connection `default`. */
   readonly connection: ConnectionConfig;
+  /** All connections by name. Variables speak of `default` only. */
+  readonly connections: {
+    readonly default: ConnectionConfig;
+    readonly [name: string]: ConnectionConfig;
+  };
   /** Durable state of this machine: volumes' caches and the node plugin's stage records. */
   readonly stateDirectory: string;
   /** Sockets, pins and handed-over credentials; on tmpfs. */
@@ -100,10 +107,31 @@ function checkedEndpoint(text: string | undefined): string | undefined {
   return text.replace(/\/+$/, "");
 }
 
-function connectionOf(environment: Environment, document: unknown, where: string) {
-  const connections = fieldsOf(document, ["default"], `${where}: connections`);
-  const place = `${where}: connections.default`;
-  const file = fieldsOf(connections["default"], connectionKeys, place);
+function connectionsOf(
+  environment: Environment,
+  document: unknown,
+  where: string,
+): Config["connections"] {
+  const names = Object.keys(typeof document === "object" && document !== null ? document : {});
+  const given = fieldsOf(document, names, `${where}: connections`);
+  const others = names.filter((name) => name !== "default");
+  for (const name of others) {
+    if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
+      throw new UsageError(
+        `${where}: connections: '${name}' is no name of 1 to 32 of a-z, 0-9, '-'`,
+      );
+    }
+  }
+  return Object.freeze({
+    ...Object.fromEntries(
+      others.map((name) => [name, connectionOf({}, given[name], `${where}: connections.${name}`)]),
+    ),
+    default: connectionOf(environment, given["default"], `${where}: connections.default`),
+  });
+}
+
+function connectionOf(environment: Environment, document: unknown, place: string) {
+  const file = fieldsOf(document, connectionKeys, place);
   // An empty variable is what a chart renders for "not set".
   const get = (key: string, ...variables: readonly string[]) =>
     variables.map((name) => environment[name]).find((text) => text !== undefined && text !== "") ??
@@ -139,6 +167,7 @@ export function parseConfig(
   if (document !== undefined && file["format"] !== 1) {
     throw new UsageError(`${where} has format ${String(file["format"])}, not 1`);
   }
+  const connections = connectionsOf(environment, file["connections"], where);
   const levelText = given.logLevel ?? set("S3FILES_LOG_LEVEL") ?? "info";
   const logLevel = logLevels.find((level) => level === levelText);
   if (logLevel === undefined) {
@@ -146,13 +175,19 @@ export function parseConfig(
   }
   const csiEndpoint = set("CSI_ENDPOINT");
   const nodeId = set("NODE_ID");
+  const host = set("KUBERNETES_SERVICE_HOST");
+  const port = set("KUBERNETES_SERVICE_PORT") ?? "443";
   const clusterName = set("S3FILES_CLUSTER_NAME") ?? textAt(file, "clusterName", where);
   return Object.freeze({
     logLevel,
     ...(csiEndpoint === undefined ? {} : { csiEndpoint }),
     ...(nodeId === undefined ? {} : { nodeId }),
+    ...(host === undefined
+      ? {}
+      : { clusterApi: `https://${host.includes(":") ? `[${host}]` : host}:${port}` }),
     ...(clusterName === undefined ? {} : { clusterName }),
-    connection: connectionOf(environment, file["connections"], where),
+    connection: connections.default,
+    connections,
     stateDirectory:
       set("S3FILES_STATE_DIRECTORY") ?? textAt(file, "stateDirectory", where) ?? "/var/lib/s3files",
     runDirectory:

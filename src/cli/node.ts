@@ -3,11 +3,16 @@ import { systemClock } from "../base/clock.ts";
 import { SupervisorClient } from "../control/supervisor-client.ts";
 import { FileStageJournal } from "../csi/file-stage-journal.ts";
 import { KernelMounter } from "../csi/mounter.ts";
+import { isVolumeMount, mountedVolumes } from "../csi/mountinfo.ts";
+import { reportDrift } from "../csi/reconcile.ts";
+import { CsiMetrics } from "../metrics/csi-metrics.ts";
 import type { Command } from "./arguments.ts";
+import { clusterEvents } from "./cluster-events.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
-import { defaultConnection } from "./driver-connection.ts";
+import { driverConnections } from "./driver-connection.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog } from "./log.ts";
+import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
 import { packageVersion } from "./package-version.ts";
 import { SupervisorVolumeServers } from "./supervisor-volume-servers.ts";
 
@@ -16,6 +21,7 @@ export const nodeCommand: Command = {
   usage: "--csi-endpoint unix:///csi/csi.sock --node-id NAME [options]",
   options: {
     ...csiEndpointOption,
+    ...metricsOption,
     "node-id": { value: "NAME", help: "this node's name to the CO; default: $NODE_ID" },
     "supervisor-socket": {
       value: "PATH",
@@ -27,6 +33,10 @@ export const nodeCommand: Command = {
     },
     "max-volumes": { value: "N", help: "volumes that fit on this node; default: no limit" },
     launcher: { value: "PATH", help: "the native helper; default: where make or the image put it" },
+    mountinfo: {
+      value: "PATH",
+      help: "for tests: the list of mounts; default: the kernel's, /proc/self/mountinfo",
+    },
   },
   async run(args, config, signal) {
     const path = csiSocketPath(args, config);
@@ -35,18 +45,42 @@ export const nodeCommand: Command = {
     const socket = args.text("supervisor-socket") ?? join(config.runDirectory, "supervisor.sock");
     const servers = new SupervisorVolumeServers(new SupervisorClient(socket));
     const stateDirectory = args.text("state-dir") ?? config.stateDirectory;
+    const mounter = new KernelMounter(
+      { launcher: launcherPath(args), mountinfo: args.text("mountinfo") },
+      { log },
+    );
+    const version = packageVersion();
+    const maxVolumesPerNode = args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0;
+    const metrics = new CsiMetrics({ component: "node", version });
+    metrics.addNode({
+      maxVolumes: maxVolumesPerNode,
+      async read() {
+        const mounts = await mounter.mounts();
+        const stagedVolumes = mountedVolumes(mounts);
+        return {
+          stagedVolumes,
+          publishedTargets: mounts.filter(isVolumeMount).length - stagedVolumes,
+          supervisorReachable: await servers.isReachable(),
+        };
+      },
+    });
+    const journal = new FileStageJournal(join(stateDirectory, "node"));
+    await reportDrift({ journal, mounter }, log);
+    await using _endpoint = await serveMetrics(args, metrics, log);
     await serveCsi(
       {
-        identity: { version: packageVersion(), isReady: () => servers.isReachable() },
+        identity: { version, isReady: () => servers.isReachable() },
         node: {
           nodeId,
-          maxVolumesPerNode: args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0,
-          defaults: defaultConnection(config),
-          journal: new FileStageJournal(join(stateDirectory, "node")),
+          maxVolumesPerNode,
+          connections: driverConnections(config),
+          journal,
           servers,
-          mounter: new KernelMounter({ launcher: launcherPath(args) }, { log }),
+          mounter,
+          events: clusterEvents(config, { component: "s3files-node", host: nodeId }, log),
           clock: systemClock,
         },
+        observe: metrics.observe,
         log,
       },
       { path, name: "node", signal },

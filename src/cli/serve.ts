@@ -3,14 +3,18 @@ import { CacheError } from "../cache/database.ts";
 import { ControlError } from "../control/error.ts";
 import { ControlListener } from "../control/listener.ts";
 import type { ServerMethods } from "../control/messages.ts";
+import { parseGroups } from "../control/parse-volume-spec.ts";
 import {
+  readGroups,
   readVolumeRecord,
   removeLeftover,
   specDigest,
   writeLeftover,
 } from "../control/volume-folder.ts";
-import { defaultCredentials, fileCredentials } from "../s3/credentials.ts";
+import { fileCredentials } from "../s3/credentials.ts";
 import { type Command, CommandError, UsageError } from "./arguments.ts";
+import { CertificatesError } from "./certificates.ts";
+import { driverCredentials } from "./driver-connection.ts";
 import { isIoFlusher } from "./io-flusher.ts";
 import { processLog } from "./log.ts";
 import { aborted } from "./shutdown.ts";
@@ -48,16 +52,24 @@ export const serveCommand: Command = {
       }
       log.warn("Serving without PR_SET_IO_FLUSHER: the mount can deadlock when memory is short");
     }
-    const keys = args.text("credentials") ?? config.connection.credentialsFile;
+    const keys = args.text("credentials");
+    const credentials =
+      keys === undefined ? driverCredentials(config, spec.connectionName) : fileCredentials(keys);
+    if (credentials === undefined) {
+      throw new CommandError(
+        `The configuration has no connection '${spec.connectionName}', which volume ${volumeId} names`,
+      );
+    }
     const failpoint = args.text("failpoint");
     const server = openServer(
       { folder, spec },
       {
-        credentials: keys === undefined ? defaultCredentials() : fileCredentials(keys),
+        credentials,
         log,
         ...(failpoint === undefined ? {} : { failpoint: killAt(failpoint) }),
       },
     );
+    server.setMountGroups(groupsOf(folder));
     // Only now is the state ours, and with it what an earlier run said of it.
     removeLeftover(folder);
     const control = await ControlListener.open<ServerMethods>(
@@ -65,10 +77,8 @@ export const serveCommand: Command = {
       {
         log: log.with({ component: "control" }),
         handlers: {
-          ready: async () => {
-            await server.reachBucket();
-            return {};
-          },
+          ready: () => server.reachBucket(),
+          leave: (_, given) => server.leave(given),
           status: () => ({
             volumeId,
             pid: process.pid,
@@ -76,6 +86,10 @@ export const serveCommand: Command = {
             specDigest: specDigest(spec),
           }),
           usage: () => server.usage(),
+          groups: ({ gids }) => {
+            server.setMountGroups(parseGroups(gids));
+            return {};
+          },
           flush: ({ timeoutMs }, given) => server.flush(timeoutMs, given),
           counters: () => server.counters(),
         },
@@ -103,11 +117,21 @@ function readSpec(folder: string) {
   throw new UsageError(`${folder} holds no volume.json`);
 }
 
+function groupsOf(folder: string): readonly number[] {
+  try {
+    return readGroups(folder);
+  } catch (cause) {
+    if (cause instanceof ControlError) throw new CommandError(cause.message, { cause });
+    throw cause;
+  }
+}
+
 function openServer(...given: ConstructorParameters<typeof VolumeServer>): VolumeServer {
   try {
     return new VolumeServer(...given);
   } catch (cause) {
     if (cause instanceof CacheError) throw new CommandError(cause.message, { cause });
+    if (cause instanceof CertificatesError) throw new CommandError(cause.message, { cause });
     throw cause;
   }
 }

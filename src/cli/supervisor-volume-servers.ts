@@ -15,6 +15,7 @@ const codeOf = {
   unavailable: "unavailable",
   exhausted: "exhausted",
   identity: "identity",
+  elsewhere: "elsewhere",
   timeout: "unavailable",
   supervisor: "supervisor",
   noSuchVolume: "supervisor",
@@ -41,7 +42,7 @@ export class SupervisorVolumeServers implements VolumeServers {
   async start(
     volume: Parameters<VolumeServers["start"]>[0],
     signal: AbortSignal,
-  ): Promise<{ readonly pin: string }> {
+  ): ReturnType<VolumeServers["start"]> {
     return await translated(() => this.#client.start(volume, signal));
   }
 
@@ -55,6 +56,28 @@ export class SupervisorVolumeServers implements VolumeServers {
 
   async usage(volumeId: string, signal: AbortSignal): Promise<VolumeUsageCounters | undefined> {
     return await translated(() => this.#client.usage(volumeId, signal));
+  }
+
+  async setGroups(volumeId: string, gids: readonly number[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.setGroups(volumeId, gids, signal);
+    } catch (cause) {
+      if (!(cause instanceof ControlError)) throw cause;
+      // A supervisor of the previous release knows no groups: without any there is nothing to tell it.
+      if (cause.code === "invalid" && gids.length === 0) return;
+      throw new VolumeServerError(codeOf[cause.code], cause.message, { cause });
+    }
+  }
+
+  async leave(volumeId: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await this.#client.leave(volumeId, signal)) ?? true;
+    } catch (cause) {
+      if (!(cause instanceof ControlError)) throw cause;
+      // A server of the previous release has no record.
+      if (cause.code === "invalid") return true;
+      throw new VolumeServerError(codeOf[cause.code], cause.message, { cause });
+    }
   }
 
   async stop(volumeId: string, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import type { Log } from "../base/log.ts";
 import { WritesInFlight } from "../cache/in-flight.ts";
 import { lostAndFoundName, rootInode, VolumeState } from "../cache/volume-state.ts";
 import { ControlError } from "../control/error.ts";
-import type { Leftover, Pending, VolumeUsage } from "../control/messages.ts";
+import type { Leftover, Pending, ServerMethods, VolumeUsage } from "../control/messages.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { createFileSystem, type DiskFileSystem } from "../filesystem/create-file-system.ts";
 import { NfsServer } from "../nfs4/nfs-server.ts";
@@ -17,6 +17,8 @@ import type { CredentialsProvider } from "../s3/credentials.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { SyncEngine } from "../sync/sync-engine.ts";
 import type { FileName } from "../vfs/name.ts";
+import { readCertificates } from "./certificates.ts";
+import { NodeHold } from "./node-hold.ts";
 
 /** What a volume's server works with. */
 export interface VolumeServerDependencies {
@@ -48,8 +50,9 @@ export class VolumeServer {
   readonly #nfs: NfsServer;
   readonly #counters = new NfsCounters();
   readonly #listener: Server;
-  #reached: Promise<void> | undefined;
-  #isReady = false;
+  readonly #hold: NodeHold;
+  #reached: Promise<ServerMethods["ready"]["result"]> | undefined;
+  #ready: ServerMethods["ready"]["result"] | undefined;
   #cancelCheckpoint: (() => void) | undefined;
   #operationsBefore = 0;
 
@@ -73,10 +76,14 @@ export class VolumeServer {
         region,
         forcePathStyle,
         ...(endpoint === undefined ? {} : { endpoint }),
-        ...(caBundle === undefined ? {} : { caBundle: readFileSync(caBundle, "utf8") }),
+        ...(caBundle === undefined ? {} : { caBundle: readCertificates(caBundle) }),
       },
       { credentials, clock, log: log.with({ component: "s3" }) },
     );
+    this.#hold = new NodeHold(spec, {
+      ...{ store: this.#store, clock, log: log.with({ component: "handover" }) },
+      pending: () => this.#pending(),
+    });
     const writes = new WritesInFlight({ maxStagedBytes: memoryLimitBytes * stagedShare });
     this.#sync = new SyncEngine(
       { ...spec, uploadMemoryBytes: Math.round(memoryLimitBytes * uploadShare) },
@@ -147,29 +154,44 @@ export class VolumeServer {
 
   /** Whether {@link reachBucket} has succeeded. */
   get isReady(): boolean {
-    return this.#isReady;
+    return this.#ready !== undefined;
   }
 
   /**
-   * Resolves when the bucket has been reached once; callers at the same time share the request.
-   * @throws {ControlError} denied, unauthenticated, noSuchBucket, unavailable, each naming volume and bucket.
+   * Resolves when the bucket has been reached once, and this node's record stands there; callers at the same time share
+   * the requests.
+   * @throws {ControlError} denied, unauthenticated, noSuchBucket, unavailable, elsewhere, each naming the volume.
    */
-  async reachBucket(): Promise<void> {
-    if (this.#isReady) return;
+  async reachBucket(): Promise<ServerMethods["ready"]["result"]> {
+    if (this.#ready !== undefined) return this.#ready;
     this.#reached ??= this.#askBucket().finally(() => {
       this.#reached = undefined;
     });
-    await this.#reached;
+    return await this.#reached;
   }
 
-  async #askBucket(): Promise<void> {
+  async #askBucket(): Promise<ServerMethods["ready"]["result"]> {
     const { volumeId, prefix } = this.#spec;
     const answer = await checkBucket(this.#store, prefix);
     if (answer.kind !== "ok") {
       const code = answer.kind === "invalid" ? "supervisor" : answer.kind;
       throw new ControlError(code, `Volume ${volumeId}: ${answer.message}`);
     }
-    this.#isReady = true;
+    this.#ready = await this.#hold.take();
+    return this.#ready;
+  }
+
+  /** Withdraws this node's record of the volume once nothing is pending. @throws {ControlError} as S3 answers. */
+  async leave(signal: AbortSignal): Promise<{ readonly left: boolean }> {
+    const answer = await this.#hold.leave(signal);
+    // A server that is to serve again asks for the volume again.
+    if (answer.left) this.#ready = undefined;
+    return answer;
+  }
+
+  /** Members of these groups count as members of every object's group from now on. */
+  setMountGroups(gids: readonly number[]): void {
+    this.#fileSystem.setMountGroups(gids);
   }
 
   /** Exports what is pending, for at most `timeoutMs`, and says what is left. */
@@ -218,6 +240,7 @@ export class VolumeServer {
    */
   async close(): Promise<Leftover> {
     this.#cancelCheckpoint?.();
+    this.#hold.close();
     this.#listener.close();
     await this.#nfs.stop();
     await this.#sync.stop();

@@ -2,7 +2,7 @@
  * Why a control request failed. `denied`, `unauthenticated`, `noSuchBucket`, `unavailable` are S3's answers to
  * a volume server · `exhausted` the node has no room · `supervisor` the peer failed or does not answer, or its
  * answer is none · `identity` the volume handle is known with another bucket, prefix or endpoint ·
- * `noSuchVolume` nothing by that name · `invalid` the request is malformed, or of a version not spoken here ·
+ * `elsewhere` the volume belongs to one node at a time, and another one has it · `noSuchVolume` nothing by that name · `invalid` the request is malformed, or of a version not spoken here ·
  * `timeout` the time given was over.
  */
 export const controlErrorCodes = [
@@ -13,6 +13,7 @@ export const controlErrorCodes = [
   "exhausted",
   "supervisor",
   "identity",
+  "elsewhere",
   "noSuchVolume",
   "invalid",
   "timeout",

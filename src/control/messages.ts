@@ -51,8 +51,17 @@ export interface SupervisorMethods {
   /** Makes sure that a server of the volume runs and has reached its bucket. Idempotent. */
   start: {
     params: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | null };
-    result: { readonly pin: string };
+    result: {
+      readonly pin: string;
+      /** Other nodes that have the volume staged now; absent: not known. */
+      readonly sharedWith?: readonly string[];
+    };
   };
+  /**
+   * Withdraws this node's record of the volume from its bucket, once nothing is pending: false while something is, null
+   * when no server of the volume runs. The volume is to be stopped then. Idempotent.
+   */
+  leave: { params: { readonly volumeId: string }; result: { readonly left: boolean } | null };
   /** Ends server, listening socket and namespace; state that S3 does not have stays. Idempotent. */
   stop: {
     params: { readonly volumeId: string };
@@ -64,6 +73,14 @@ export interface SupervisorMethods {
     result: Pending | null;
   };
   usage: { params: { readonly volumeId: string }; result: VolumeUsage | null };
+  /**
+   * Replaces the groups whose members count as members of every object's group (fsGroup), the one that is shown first.
+   * They hold for the volume's next servers too, until they are replaced.
+   */
+  groups: {
+    params: { readonly volumeId: string; readonly gids: readonly number[] };
+    result: Record<string, never>;
+  };
   /** All volumes, running or left over, without asking their servers. */
   list: {
     params: Record<string, never>;
@@ -88,11 +105,21 @@ export interface ServerStatus {
 
 /** The requests that a volume server answers at its own socket. It is ended by SIGTERM. */
 export interface ServerMethods {
-  /** Resolves when the bucket has been reached since the server started; asks S3 unless it has been. */
-  ready: { params: Record<string, never>; result: Record<string, never> };
+  /**
+   * Resolves when the bucket has been reached since the server started, and this node's record of the volume stands
+   * there; asks S3 unless it has been.
+   */
+  ready: {
+    params: Record<string, never>;
+    result: { readonly sharedWith?: readonly string[] };
+  };
+  /** As the supervisor's. */
+  leave: { params: Record<string, never>; result: { readonly left: boolean } };
   status: { params: Record<string, never>; result: ServerStatus };
   usage: { params: Record<string, never>; result: VolumeUsage };
   flush: { params: { readonly timeoutMs: number }; result: Pending };
+  /** As the supervisor's; the server keeps them in memory only. */
+  groups: { params: { readonly gids: readonly number[] }; result: Record<string, never> };
   /** Counters of the protocol layer, for tests and diagnosis. */
   counters: {
     params: Record<string, never>;
@@ -105,7 +132,8 @@ export type Methods<M> = { [K in keyof M]: { params: object; result: unknown } }
 
 /**
  * The protocol's version, exchanged first. A peer speaks all versions from `oldest` on; requests then use the
- * newest that both know. New fields are optional and unknown ones ignored; everything else is a new version.
+ * newest that both know. New fields are optional and unknown ones ignored, an unknown request is answered `invalid`
+ * and nothing else happens; everything else is a new version.
  */
 export const protocolVersion = { newest: 1, oldest: 1 } as const;
 

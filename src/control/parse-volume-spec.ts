@@ -17,6 +17,7 @@ const specFields = {
   volumeId: (value) => text(value) && Buffer.byteLength(value as string) <= 128,
   bucket: text,
   prefix: (value) => value === "" || (text(value) && (value as string).endsWith("/")),
+  connectionName: optional(text),
   endpoint: optional((value) => text(value) && URL.canParse(value as string)),
   region: text,
   forcePathStyle: flag,
@@ -35,6 +36,8 @@ const specFields = {
   trustObjectModes: flag,
   capacityBytes: count,
   readOnly: flag,
+  nodeName: optional(text),
+  singleNode: optional(flag),
 } satisfies Record<keyof VolumeSpec, Check>;
 
 const credentialFields = {
@@ -62,6 +65,13 @@ function pick<T>(value: unknown, fields: Readonly<Record<string, Check>>, what: 
 /** The specification in a message or a file, checked field by field. @throws {ControlError} invalid */
 export function parseVolumeSpec(value: unknown): VolumeSpec {
   return pick<VolumeSpec>(value, specFields, "The volume's specification");
+}
+
+/** Groups in a message or a file. @throws {ControlError} invalid */
+export function parseGroups(value: unknown): readonly number[] {
+  const isGroup = (gid: unknown) => count(gid) && (gid as number) < 2 ** 32 - 1;
+  if (Array.isArray(value) && value.length <= 1_000 && value.every(isGroup)) return value;
+  throw new ControlError("invalid", "gids is no list of group ids");
 }
 
 /** Credentials in a message or a file. @throws {ControlError} invalid; the message holds no value. */

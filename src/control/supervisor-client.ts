@@ -26,7 +26,7 @@ export class SupervisorClient {
   async start(
     volume: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | undefined },
     signal?: AbortSignal,
-  ): Promise<{ readonly pin: string }> {
+  ): Promise<SupervisorMethods["start"]["result"]> {
     const { spec, credentials } = volume;
     return await this.#call("start", { spec, credentials: credentials ?? null }, signal);
   }
@@ -43,6 +43,16 @@ export class SupervisorClient {
   /** Undefined when no server of the volume runs. */
   async usage(volumeId: string, signal?: AbortSignal): Promise<VolumeUsage | undefined> {
     return (await this.#call("usage", { volumeId }, signal)) ?? undefined;
+  }
+
+  /** Replaces the groups whose members count as members of every object's group. */
+  async setGroups(volumeId: string, gids: readonly number[], signal?: AbortSignal): Promise<void> {
+    await this.#call("groups", { volumeId, gids }, signal);
+  }
+
+  /** Withdraws this node's record of the volume; false while something is pending, undefined when no server runs. */
+  async leave(volumeId: string, signal?: AbortSignal): Promise<boolean | undefined> {
+    return (await this.#call("leave", { volumeId }, signal))?.left;
   }
 
   /** Ends the volume's server and namespace; state that S3 does not have stays on the node's disk. */

@@ -11,7 +11,7 @@ import {
 import { dirname, join } from "node:path";
 import { ControlError } from "./error.ts";
 import type { Leftover } from "./messages.ts";
-import { parseVolumeSpec } from "./parse-volume-spec.ts";
+import { parseGroups, parseVolumeSpec } from "./parse-volume-spec.ts";
 import type { VolumeSpec } from "./volume-spec.ts";
 
 /** Format of `volume.json`; a reader refuses a newer one. A new optional field is no new format. */
@@ -94,6 +94,17 @@ export function writeVolumeRecord(folder: string, spec: VolumeSpec): void {
   replaceFile(join(folder, "volume.json"), `${JSON.stringify(record)}\n`);
   // The folder's own name: what a server syncs below it is nothing without that.
   syncFolder(dirname(folder));
+}
+
+/** The groups that the volume was last given; none when it was given none. @throws {ControlError} invalid */
+export function readGroups(folder: string): readonly number[] {
+  const value = readJson(join(folder, "groups.json"));
+  return value === undefined ? [] : parseGroups(value);
+}
+
+/** Keeps the volume's groups for its next server. */
+export function writeGroups(folder: string, gids: readonly number[]): void {
+  replaceFile(join(folder, "groups.json"), `${JSON.stringify(gids)}\n`);
 }
 
 /** What a server left when it ended gracefully; undefined when it was killed, or has not run. */

@@ -9,6 +9,8 @@ export interface VolumeSpec {
   readonly bucket: string;
   /** Empty, or a key prefix that ends in `/`. */
   readonly prefix: string;
+  /** Connection of the driver's configuration whose credentials are the driver's own; absent: `default`. */
+  readonly connectionName?: string;
   /** Absolute URL of the S3 endpoint; absent: AWS's own for `region`. */
   readonly endpoint?: string;
   readonly region: string;
@@ -39,6 +41,10 @@ export interface VolumeSpec {
   /** What `df` shows as the volume's size; 0 when the claim gave none. */
   readonly capacityBytes: number;
   readonly readOnly: boolean;
+  /** The node's name in its record in the bucket; absent: no record is kept. */
+  readonly nodeName?: string;
+  /** Whether only one node may have the volume at a time; absent: any number may. */
+  readonly singleNode?: boolean;
 }
 
 /** S3 credentials as a volume server reads them from its credentials file (mode 0600, on tmpfs). */

@@ -40,6 +40,18 @@ export interface BucketOperations {
   deleteBucket(bucket: string, signal: AbortSignal): Promise<"deleted" | "missing" | "notEmpty">;
   /** Whether no object, version or delete marker has a key below `prefix`. */
   isEmpty(bucket: string, prefix: string, signal: AbortSignal): Promise<boolean>;
+  /** Names of the buckets that belong to the credentials' account, in the order of their characters. */
+  listBuckets(signal: AbortSignal): Promise<readonly string[]>;
+  /** Up to `most` keys below `prefix` that come after `after`, in S3's order; fewer mean that there are no more. */
+  listKeys(
+    page: {
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly after: string;
+      readonly most: number;
+    },
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
   /** Reads a document of at most 64 KiB. */
   readDocument(bucket: string, key: string, signal: AbortSignal): Promise<DocumentRead>;
   /** Writes it if the object is missing (`"absent"`) or still has this ETag. */

@@ -1,7 +1,14 @@
 import { unreachable } from "../base/unreachable.ts";
 import { BucketError, type BucketErrorCode, type BucketOperations } from "./bucket-operations.ts";
 import { CsiError, type CsiErrorCode } from "./error.ts";
-import { formatMark, markKey, type OwnershipMark, parseMark } from "./ownership-mark.ts";
+import {
+  formatMark,
+  indexKey,
+  markKey,
+  nodesPrefix,
+  type OwnershipMark,
+  parseMark,
+} from "./ownership-mark.ts";
 import { isDerivedBucketName } from "./volume-id.ts";
 
 const codeOf = {
@@ -96,7 +103,7 @@ export class VolumeBucket {
       const above = parts.slice(0, depth).map((part) => `${part}/`);
       try {
         const found = await this.readMark(above.join(""));
-        if (found.kind === "marked" && found.mark.state === "owned") return found.mark;
+        if (found.kind === "marked" && found.mark.state !== "released") return found.mark;
       } catch (error) {
         // Keys that are for some prefix only: what owns the rest of the bucket is not ours to see.
         if (!(error instanceof CsiError) || error.code !== "PERMISSION_DENIED") throw error;
@@ -133,6 +140,38 @@ export class VolumeBucket {
     throw this.error("ABORTED", "the ownership mark changed while the volume was being made");
   }
 
+  /**
+   * Puts the volume's prefix into its bucket's index, which ListVolumes reads. Keys that may write below the prefix
+   * only cannot: such a volume works, and is not listed.
+   */
+  async addToIndex(): Promise<void> {
+    const { bucket, prefix } = this.place;
+    await this.#index(() =>
+      this.#operations.writeDocument(
+        { bucket, key: indexKey(prefix), text: '{"format":1}\n' },
+        "absent",
+        this.#signal,
+      ),
+    );
+  }
+
+  /** Takes the prefix out of its bucket's index; it need not be there. */
+  async removeFromIndex(): Promise<void> {
+    const { bucket, prefix } = this.place;
+    if (prefix === "") return;
+    await this.#index(() =>
+      this.#operations.empty(bucket, { prefix: indexKey(prefix) }, this.#signal),
+    );
+  }
+
+  async #index(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await this.#at(work);
+    } catch (error) {
+      if (!(error instanceof CsiError) || error.code !== "PERMISSION_DENIED") throw error;
+    }
+  }
+
   /** Whether nothing at all has a key below the volume's prefix. */
   isEmpty(): Promise<boolean> {
     const { bucket, prefix } = this.place;
@@ -149,15 +188,17 @@ export class VolumeBucket {
   }
 
   /**
-   * Removes the volume's objects, then its mark, then the bucket when it is ours. The mark goes after the
-   * objects, so that a repeat after a crash at any point goes on where this stopped.
+   * Removes the volume's objects, then its mark, then the bucket when it is ours. The mark, which says `deleting`,
+   * goes after the objects, so that a repeat after a crash at any point goes on where this stopped.
    * @throws {CsiError} ABORTED when somebody still writes; the mark is there again for the repeat.
    */
   async remove(mark: OwnershipMark): Promise<void> {
     const { bucket, prefix } = this.place;
     const keep = markKey(prefix);
     await this.#at(async () => {
-      if (mark.ownsContents) await this.#operations.empty(bucket, { prefix, keep }, this.#signal);
+      // What was there before the volume stays; the nodes' records are the volume's.
+      const contents = mark.ownsContents ? { prefix, keep } : { prefix: nodesPrefix(prefix) };
+      await this.#operations.empty(bucket, contents, this.#signal);
       await this.#operations.empty(bucket, { prefix: keep }, this.#signal);
     });
     if (!mark.createdBucket || !mark.ownsContents) return;

@@ -3,9 +3,15 @@ import type {
   _csi_v1_VolumeCapability_AccessMode_Mode__Output,
   VolumeCapability__Output,
 } from "./gen/csi/v1/VolumeCapability.ts";
+import { posixId } from "./parameter-values.ts";
 
 /** Access mode of CSI, by name. */
 export type AccessMode = _csi_v1_VolumeCapability_AccessMode_Mode__Output;
+
+/** Whether only one node at a time may have the volume. */
+export function isSingleNode(mode: AccessMode): boolean {
+  return mode.startsWith("SINGLE_NODE_");
+}
 
 /** A capability that the driver offers: a file system, with mount flags from the allowed ones. */
 export interface MountCapability {
@@ -14,6 +20,8 @@ export interface MountCapability {
   readonly readOnly: boolean;
   /** Flags of the mount point itself, such as `noexec`. */
   readonly vfsFlags: readonly string[];
+  /** The pods' `fsGroup`, where kubelet hands it to the driver. */
+  readonly mountGroup?: number;
   /** Options of the NFS client, such as `nconnect=2`. */
   readonly nfsOptions: readonly string[];
 }
@@ -32,6 +40,19 @@ const vfsFlags = new Set([
 /** What an administrator may tune; the rest (hard, sec, port, proto, addresses) keeps the mount alive and private. */
 const nfsOption =
   /^(nconnect=([1-9]|1[0-6])|lookupcache=(all|pos|positive|none)|(rsize|wsize)=\d{4,7}|(acregmin|acregmax|acdirmin|acdirmax)=\d{1,4}|vers=4\.[12])$/;
+
+/** CSI spec, VolumeCapability: how the group is written is the CO's; Kubernetes writes a decimal group id. */
+function mountGroupOf(text: string): number | undefined {
+  if (text === "") return undefined;
+  try {
+    return posixId(text);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CsiError("INVALID_ARGUMENT", `The volume mount group '${text}' ${cause.message}`, {
+      cause,
+    });
+  }
+}
 
 /**
  * The parsed capability.
@@ -61,9 +82,7 @@ export function mountCapability(
       `File system type '${mount.fsType}': leave fsType empty`,
     );
   }
-  if (mount.volumeMountGroup !== "") {
-    throw new CsiError("INVALID_ARGUMENT", "A volume mount group (fsGroup) is not supported yet");
-  }
+  const mountGroup = mountGroupOf(mount.volumeMountGroup);
   const flags = mount.mountFlags.flatMap((flag) => flag.split(",")).filter((flag) => flag !== "");
   for (const flag of flags) {
     if (!vfsFlags.has(flag) && !nfsOption.test(flag)) {
@@ -72,6 +91,7 @@ export function mountCapability(
   }
   return {
     accessMode,
+    ...(mountGroup === undefined ? {} : { mountGroup }),
     readOnly:
       accessMode === "SINGLE_NODE_READER_ONLY" ||
       accessMode === "MULTI_NODE_READER_ONLY" ||

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Events } from "../kubernetes/events.ts";
 import type { OpenBucketOperations } from "./bucket-operations.ts";
 import { VolumeBucket } from "./bucket-volumes.ts";
 import { mountCapability } from "./capability.ts";
@@ -8,6 +9,7 @@ import type { CreateVolumeRequest__Output } from "./gen/csi/v1/CreateVolumeReque
 import type { CreateVolumeResponse } from "./gen/csi/v1/CreateVolumeResponse.ts";
 import { driverName, type OwnershipMark, parametersDigest } from "./ownership-mark.ts";
 import { isReservedKey, type Parameters, parseParameters } from "./parameters.ts";
+import { namesFor } from "./references.ts";
 import { credentialsFor } from "./secrets.ts";
 import type { RpcCall } from "./unary.ts";
 import {
@@ -18,8 +20,8 @@ import {
   type VolumeLocation,
 } from "./volume-id.ts";
 import {
+  type Connections,
   classConnection,
-  type DefaultConnection,
   describeEndpoint,
   expandPrefix,
   parsePrefix,
@@ -29,8 +31,9 @@ import {
 
 /** What the controller service is given. */
 export interface ControllerDependencies {
-  readonly defaults: DefaultConnection;
+  readonly connections: Connections;
   readonly openBuckets: OpenBucketOperations;
+  readonly events: Events;
   readonly clock: Clock;
 }
 
@@ -42,7 +45,7 @@ interface Wanted {
   /** Whether the bucket is to be made for the volume. */
   readonly ownBucket: boolean;
   readonly capacity: { readonly leastBytes: number; readonly mostBytes: number };
-  readonly onDelete: "delete" | "retain";
+  readonly onDelete: OwnershipMark["onDelete"];
   readonly context: Readonly<Record<string, string>>;
   readonly digest: string;
 }
@@ -74,7 +77,10 @@ function locationOf(request: CreateVolumeRequest__Output, parameters: Parameters
 }
 
 /** Judges the whole request before anything is done. @throws {CsiError} INVALID_ARGUMENT, OUT_OF_RANGE */
-function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDependencies): Wanted {
+function judge(
+  request: CreateVolumeRequest__Output,
+  dependencies: Pick<ControllerDependencies, "connections">,
+): Wanted {
   const { name } = request;
   if (name === "") throw new CsiError("INVALID_ARGUMENT", "The volume name is missing");
   if (request.volumeCapabilities.length === 0) {
@@ -105,6 +111,7 @@ function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDep
   const own = Object.entries(request.parameters).filter(([key]) => !isReservedKey(key));
   const context = {
     ...Object.fromEntries(own),
+    ...namesFor(request.parameters),
     bucket: location.bucket,
     ...(location.prefix === "" ? {} : { prefix: location.prefix }),
     ...(capacity.leastBytes === 0 ? {} : { capacity: String(capacity.leastBytes) }),
@@ -116,7 +123,7 @@ function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDep
   // What the node will read is judged now, by the same code.
   volumeSpecOf(
     { id: volumeId, parameters: parseParameters(context, "volume"), readOnly: false },
-    dependencies.defaults,
+    dependencies.connections,
   );
   return {
     name,
@@ -128,6 +135,22 @@ function judge(request: CreateVolumeRequest__Output, dependencies: ControllerDep
     context,
     digest: parametersDigest(request.parameters),
   };
+}
+
+/**
+ * The handle of the volume that the request asks for: what CreateVolume and DeleteVolume both work on. Undefined for
+ * a request that CreateVolume refuses.
+ */
+export function wantedVolumeId(
+  request: CreateVolumeRequest__Output,
+  dependencies: Pick<ControllerDependencies, "connections">,
+): VolumeId | undefined {
+  try {
+    return judge(request, dependencies).volumeId;
+  } catch (error) {
+    if (error instanceof CsiError) return undefined;
+    throw error;
+  }
 }
 
 /** CSI spec, CreateVolume: the same name is the same volume only when it is compatible with the request. */
@@ -155,7 +178,7 @@ export async function createVolume(
   dependencies: ControllerDependencies & RpcCall,
 ): Promise<CreateVolumeResponse> {
   const wanted = judge(request, dependencies);
-  const connection = resolveConnection(wanted.location.connection, dependencies.defaults);
+  const connection = resolveConnection(wanted.location.connection, dependencies.connections);
   const source = wanted.location.connection.authenticationSource ?? "driver";
   const credentials = credentialsFor(source, request.secrets);
   const { bucket, prefix } = wanted.location;
@@ -212,6 +235,10 @@ async function own(
     case "marked": {
       const { mark, etag } = found;
       if (mark.state === "owned") return mark;
+      if (mark.state === "deleting") throw volume.error("ABORTED", "it is being deleted");
+      if (mark.state === "archived") {
+        throw volume.error("ALREADY_EXISTS", `the archived data of '${mark.name}' lies there`);
+      }
       if (wanted.ownBucket && mark.name !== wanted.name) return mark;
       // Retained data is taken over, and was there before: deleting the new volume keeps it.
       return volume.writeMark({ ...fresh(false), createdBucket: mark.createdBucket }, etag);
@@ -222,7 +249,12 @@ async function own(
         const what = `the prefix lies inside that of the volume '${outer.name}', which owns all below it`;
         throw volume.error("INVALID_ARGUMENT", what);
       }
-      if (!wanted.ownBucket) return volume.writeMark(fresh(await volume.isEmpty()));
+      if (!wanted.ownBucket) {
+        const isEmpty = await volume.isEmpty();
+        // Before the mark: a volume that exists is in the list.
+        await volume.addToIndex();
+        return volume.writeMark(fresh(isEmpty));
+      }
       if (await volume.isLeftover()) return volume.writeMark(fresh(true));
       throw volume.error(
         "ALREADY_EXISTS",

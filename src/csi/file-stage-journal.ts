@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CsiError } from "./error.ts";
 import type { StageJournal, StageRecord } from "./stage-journal.ts";
@@ -33,6 +33,19 @@ export class FileStageJournal implements StageJournal {
       "INTERNAL",
       `Volume ${volumeId}: the stage record ${path} is damaged or of another version`,
     );
+  }
+
+  async list(): Promise<readonly StageRecord[]> {
+    const names = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    const records: StageRecord[] = [];
+    for (const name of names.filter((one) => one.endsWith(".json"))) {
+      const record = parse(await readFile(join(this.#folder, name), "utf8"));
+      if (record?.format === 1) records.push(record);
+    }
+    return records;
   }
 
   async write(record: StageRecord): Promise<void> {

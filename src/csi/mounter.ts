@@ -90,15 +90,21 @@ export function nfsOptionString(own: readonly string[]): string {
 /** The Linux kernel's mounts, through the launcher and util-linux. */
 export class KernelMounter implements Mounter {
   readonly #launcher: string;
+  readonly #mountinfo: string;
   readonly #log: Log;
 
-  constructor(options: { readonly launcher: string }, dependencies: { readonly log: Log }) {
+  /** `mountinfo` is the kernel's list of this process's mounts unless told otherwise. */
+  constructor(
+    options: { readonly launcher: string; readonly mountinfo?: string | undefined },
+    dependencies: { readonly log: Log },
+  ) {
     this.#launcher = options.launcher;
+    this.#mountinfo = options.mountinfo ?? "/proc/self/mountinfo";
     this.#log = dependencies.log;
   }
 
   async mounts(): Promise<readonly MountEntry[]> {
-    return parseMountinfo(await readFile("/proc/self/mountinfo", "utf8"));
+    return parseMountinfo(await readFile(this.#mountinfo, "utf8"));
   }
 
   async canonicalPath(path: string): Promise<string> {

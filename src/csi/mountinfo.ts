@@ -48,6 +48,11 @@ export function mountAt(mounts: readonly MountEntry[], mountPoint: string): Moun
   return mounts.findLast((entry) => entry.mountPoint === mountPoint);
 }
 
+/** How many volumes are mounted, each counted once however many mount points it has. */
+export function mountedVolumes(mounts: readonly MountEntry[]): number {
+  return new Set(mounts.filter(isVolumeMount).map(({ device }) => device)).size;
+}
+
 /** Whether the mount is one of a volume server of ours: NFSv4 from the loopback address. */
 export function isVolumeMount(entry: MountEntry): boolean {
   return entry.fsType === "nfs4" && entry.source.startsWith("127.0.0.1:");

@@ -23,6 +23,7 @@ const codeOf = {
   unavailable: "UNAVAILABLE",
   exhausted: "RESOURCE_EXHAUSTED",
   identity: "FAILED_PRECONDITION",
+  elsewhere: "ABORTED",
   supervisor: "UNAVAILABLE",
 } as const satisfies Record<VolumeServerErrorCode, CsiErrorCode>;
 
@@ -44,7 +45,11 @@ async function naming<T>(volumeId: string, work: () => Promise<T>): Promise<T> {
 }
 
 const capability = (
-  type: "STAGE_UNSTAGE_VOLUME" | "GET_VOLUME_STATS" | "SINGLE_NODE_MULTI_WRITER",
+  type:
+    | "STAGE_UNSTAGE_VOLUME"
+    | "GET_VOLUME_STATS"
+    | "VOLUME_MOUNT_GROUP"
+    | "SINGLE_NODE_MULTI_WRITER",
 ): NodeServiceCapability => ({ rpc: { type } });
 
 function bytesAndInodes(counters: VolumeUsageCounters): VolumeUsage[] {
@@ -108,6 +113,7 @@ export function nodeRpcs(dependencies: NodeDependencies): Rpcs<NodeDefinition> {
         capabilities: [
           capability("STAGE_UNSTAGE_VOLUME"),
           capability("GET_VOLUME_STATS"),
+          capability("VOLUME_MOUNT_GROUP"),
           capability("SINGLE_NODE_MULTI_WRITER"),
         ],
       }),

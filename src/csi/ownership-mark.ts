@@ -4,6 +4,9 @@ import { isReservedKey } from "./parameters.ts";
 /** The driver's name as CSI plugin; also the mark's owner. */
 export const driverName = "s3files.csi.dev";
 
+const policies = ["delete", "retain", "archive"] as const;
+const states = ["owned", "deleting", "released", "archived"] as const;
+
 /**
  * What says that a bucket or prefix is ours: the JSON object `<prefix>.s3files/volume.json`. Only what
  * carries it is ever deleted. Format 1; a reader refuses a higher number, fields are only ever added.
@@ -25,9 +28,13 @@ export interface OwnershipMark {
   readonly createdBucket: boolean;
   /** False when the prefix held objects before it was ours: they stay. */
   readonly ownsContents: boolean;
-  readonly onDelete: "delete" | "retain";
-  /** `released`: deleted with `onDelete: retain`; the data is nobody's, a new volume may take it over. */
-  readonly state: "owned" | "released";
+  readonly onDelete: (typeof policies)[number];
+  /**
+   * `deleting`: DeleteVolume has begun to remove the contents · `released`: deleted with `onDelete: retain`; the
+   * data is nobody's, a new volume may take it over · `archived`: deleted with `onDelete: archive`; the data stays
+   * as it is, and no volume ever takes its place.
+   */
+  readonly state: (typeof states)[number];
   /** ISO 8601, UTC. */
   readonly createdAt: string;
 }
@@ -35,6 +42,28 @@ export interface OwnershipMark {
 /** Key of the mark of the volume below `prefix`. */
 export function markKey(prefix: string): string {
   return `${prefix}.s3files/volume.json`;
+}
+
+/** Below it each node that has the volume staged keeps a record. */
+export function nodesPrefix(prefix: string): string {
+  return `${prefix}.s3files/nodes/`;
+}
+
+/** Below it a bucket that holds volumes in prefixes has an entry for each. */
+export const indexPrefix = ".s3files/volumes/";
+
+/** No prefix has a part `.s3files`, so that no entry lies below another one's key. */
+const indexEnd = ".s3files/volume";
+
+/** Key of the entry of the volume below `prefix`, which ends in `/`. */
+export function indexKey(prefix: string): string {
+  return `${indexPrefix}${prefix}${indexEnd}`;
+}
+
+/** The prefix that an index entry stands for; undefined for another key. */
+export function indexedPrefix(key: string): string | undefined {
+  const isEntry = key.startsWith(indexPrefix) && key.endsWith(`/${indexEnd}`);
+  return isEntry ? key.slice(indexPrefix.length, -indexEnd.length) : undefined;
 }
 
 /** The mark's text. */
@@ -60,8 +89,8 @@ export function parseMark(text: string): OwnershipMark | undefined {
     Number.isSafeInteger(value.capacityBytes) &&
     typeof value.createdBucket === "boolean" &&
     typeof value.ownsContents === "boolean" &&
-    (value.onDelete === "delete" || value.onDelete === "retain") &&
-    (value.state === "owned" || value.state === "released");
+    (policies as readonly unknown[]).includes(value.onDelete) &&
+    (states as readonly unknown[]).includes(value.state);
   return valid ? (value as OwnershipMark) : undefined;
 }
 

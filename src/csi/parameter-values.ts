@@ -142,5 +142,13 @@ export const absolutePath: ParseValue<string> = (text) => {
   return text;
 };
 
+/** The name of a connection in the driver's configuration. */
+export const connectionName: ParseValue<string> = (text) => {
+  if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text)) {
+    throw new RangeError("is no connection's name: 1 to 32 of a-z, 0-9 and '-'");
+  }
+  return text;
+};
+
 /** Any text. */
 export const anyText: ParseValue<string> = (text) => text;

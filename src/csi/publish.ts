@@ -3,36 +3,18 @@ import { mountCapability } from "./capability.ts";
 import { CsiError } from "./error.ts";
 import type { NodePublishVolumeRequest__Output } from "./gen/csi/v1/NodePublishVolumeRequest.ts";
 import type { NodeUnpublishVolumeRequest__Output } from "./gen/csi/v1/NodeUnpublishVolumeRequest.ts";
-import type { Mounter } from "./mounter.ts";
+import { mountedTargets, unmountVolume } from "./mounted.ts";
 import { isVolumeMount, type MountEntry, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
-import type { Publication, StageRecord } from "./stage-journal.ts";
+import { podReference } from "./references.ts";
+import { groupsOf, type Publication, type StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
+import { tellPending, tellShared } from "./volume-events.ts";
 import { volumeId } from "./volume-id.ts";
-import { isPending } from "./volume-servers.ts";
+import { isPending, VolumeServerError } from "./volume-servers.ts";
 
 /** Below the time of a call: the unmount has to follow. */
 const mostFlushMs = 60_000;
-
-/** The recorded target paths at which a volume is mounted now. */
-export async function mountedTargets(record: StageRecord, mounter: Mounter): Promise<string[]> {
-  const mounts = await mounter.mounts();
-  const targets: string[] = [];
-  for (const { targetPath } of record.publications) {
-    const entry = mountAt(mounts, await mounter.canonicalPath(targetPath));
-    if (entry !== undefined && isVolumeMount(entry)) targets.push(targetPath);
-  }
-  return targets;
-}
-
-/** Unmounts every volume mount stacked at `path`; other mounts below them stay. */
-export async function unmountVolume(path: string, mounter: Mounter): Promise<void> {
-  for (;;) {
-    const entry = mountAt(await mounter.mounts(), path);
-    if (entry === undefined || !isVolumeMount(entry)) return;
-    await mounter.unmount(path);
-  }
-}
 
 const without = (record: StageRecord, targetPath: string): StageRecord => ({
   ...record,
@@ -45,14 +27,20 @@ function judge(request: NodePublishVolumeRequest__Output): Publication {
   if (request.targetPath === "") {
     throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the target path is missing`);
   }
-  const { accessMode, readOnly, vfsFlags } = mountCapability(request.volumeCapability);
+  const { accessMode, readOnly, vfsFlags, mountGroup } = mountCapability(request.volumeCapability);
+  const pod = podReference(request.volumeContext);
   return {
     targetPath: request.targetPath,
     readOnly: readOnly || request.readonly,
     accessMode,
     vfsFlags,
+    ...(mountGroup === undefined ? {} : { mountGroup }),
+    ...(pod === undefined ? {} : { pod }),
   };
 }
+
+/** What a repeated Publish must agree with. */
+const fixed = ({ pod: _, ...publication }: Publication) => publication;
 
 /** The volume's record and mount. @throws {CsiError} FAILED_PRECONDITION when it is not staged at that path. */
 async function staged(
@@ -109,7 +97,8 @@ export async function publishVolume(
       `Volume ${record.volumeId}: ${target} is the mount point of ${there.source} (${there.fsType})`,
     );
   }
-  if (there !== undefined && !isDeepStrictEqual(known, publication)) {
+  const isSame = known !== undefined && isDeepStrictEqual(fixed(known), fixed(publication));
+  if (there !== undefined && !isSame) {
     throw new CsiError(
       "ALREADY_EXISTS",
       `Volume ${record.volumeId} is published at ${targetPath} with another capability or readonly`,
@@ -118,8 +107,10 @@ export async function publishVolume(
   // A repeat for a running pod: whatever fails now, its mount stays.
   const isInUse = there?.device === entry.device;
   const kept = without(record, targetPath);
-  await journal.write({ ...kept, publications: [...kept.publications, publication] });
+  const now = { ...kept, publications: [...kept.publications, publication] };
+  await journal.write(now);
   try {
+    await dependencies.servers.setGroups(record.volumeId, groupsOf(now), dependencies.signal);
     // A mount of an earlier superblock of this volume is dead weight: the pod behind it is gone.
     if (there !== undefined && !isInUse) await unmountVolume(target, mounter);
     if (mountAt(await mounter.mounts(), target) === undefined) {
@@ -142,7 +133,24 @@ export async function publishVolume(
     }
     throw error;
   }
+  tellShared(record, publication.pod === undefined ? [] : [publication.pod], dependencies);
   return {};
+}
+
+/** A group that outlives its pods until the next Publish lets nobody in who is not in it: no reason to fail. */
+async function dropGroups(
+  before: StageRecord,
+  left: StageRecord,
+  { servers, log, signal }: NodeDependencies & RpcCall,
+): Promise<void> {
+  const gids = groupsOf(left);
+  if (isDeepStrictEqual(gids, groupsOf(before))) return;
+  try {
+    await servers.setGroups(left.volumeId, gids, signal);
+  } catch (error) {
+    if (!(error instanceof VolumeServerError)) throw error;
+    log.warn("The volume keeps the group of a pod that is gone", { gids, error });
+  }
 }
 
 /**
@@ -176,7 +184,8 @@ export async function unpublishVolume(
         const waitMs = Math.min(record.unpublishFlushTimeoutMs, mostFlushMs);
         const pending = await servers.flush(id, waitMs, signal);
         if (pending !== undefined && isPending(pending)) {
-          log.warn("Unpublished with changes pending", { volumeId: id, ...pending });
+          log.warn("Unpublished with changes pending", { ...pending });
+          tellPending(record, targetPath, pending, dependencies);
         }
       } catch (cause) {
         // The data is safe on this node's disk; NodeUnstage is where it is waited for.
@@ -186,6 +195,11 @@ export async function unpublishVolume(
   }
   await unmountVolume(target, mounter);
   await mounter.removeDirectory(target);
-  if (record !== undefined) await journal.write(without(record, targetPath));
+  if (record !== undefined) {
+    const left = without(record, targetPath);
+    // While the record still names the pod: a repeat would not know that its group is to go.
+    await dropGroups(record, left, dependencies);
+    await journal.write(left);
+  }
   return {};
 }

@@ -1,12 +1,13 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Log } from "../base/log.ts";
 import { controllerRpcs } from "./controller.ts";
-import type { ControllerDependencies } from "./create-volume.ts";
+import { type ControllerDependencies, wantedVolumeId } from "./create-volume.ts";
+import type { CreateVolumeRequest__Output } from "./gen/csi/v1/CreateVolumeRequest.ts";
 import { type IdentityDependencies, identityRpcs } from "./identity.ts";
 import { nodeRpcs } from "./node.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { loadCsi } from "./proto.ts";
-import { UnaryCalls } from "./unary.ts";
+import { type ObserveRpc, UnaryCalls, type VolumeOf } from "./unary.ts";
 
 /** Kubelet waits two minutes, the provisioner as long as it is told: below both. */
 const rpcDeadlineMs = 110_000;
@@ -18,6 +19,17 @@ export interface CsiServices {
   readonly controller?: ControllerDependencies;
   readonly node?: NodeDependencies;
   readonly log: Log;
+  readonly observe?: ObserveRpc;
+}
+
+function volumeOf(controller: ControllerDependencies | undefined): VolumeOf {
+  return (rpc, request) => {
+    if (rpc === "CreateVolume" && controller !== undefined) {
+      return wantedVolumeId(request as unknown as CreateVolumeRequest__Output, controller);
+    }
+    const id = request["volumeId"];
+    return typeof id === "string" && id !== "" ? id : undefined;
+  };
 }
 
 /** A gRPC server of the given services. It listens once and ends with its running calls. */
@@ -28,7 +40,11 @@ export class CsiServer {
     const csi = loadCsi();
     // CSI messages are small; a volume context has 4 KiB.
     this.#server = new Server({ "grpc.max_receive_message_length": 1024 * 1024 });
-    const calls = new UnaryCalls({ deadlineMs: rpcDeadlineMs }, { log: services.log });
+    const { log, observe, controller } = services;
+    const calls = new UnaryCalls(
+      { deadlineMs: rpcDeadlineMs },
+      { log, volumeOf: volumeOf(controller), ...(observe === undefined ? {} : { observe }) },
+    );
     calls.addService(this.#server, csi.Identity.service, identityRpcs(services.identity));
     if (services.controller !== undefined) {
       calls.addService(this.#server, csi.Controller.service, controllerRpcs(services.controller));

@@ -1,16 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CredentialsFile } from "../control/volume-spec.ts";
-import { mountCapability } from "./capability.ts";
+import { isSingleNode, mountCapability } from "./capability.ts";
 import { CsiError } from "./error.ts";
 import type { NodeStageVolumeRequest__Output } from "./gen/csi/v1/NodeStageVolumeRequest.ts";
-import { isVolumeMount, mountAt } from "./mountinfo.ts";
+import { mountedTargets } from "./mounted.ts";
+import { isVolumeMount, mountAt, mountedVolumes } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { parseParameters } from "./parameters.ts";
-import { mountedTargets } from "./publish.ts";
+import { volumeReferences } from "./references.ts";
 import { credentialsFor } from "./secrets.ts";
-import type { StageRecord } from "./stage-journal.ts";
+import { groupsOf, type StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
+import { tellShared } from "./volume-events.ts";
 import { volumeId } from "./volume-id.ts";
+import { VolumeServerError } from "./volume-servers.ts";
 import { volumeSpecOf } from "./volume-spec-of.ts";
 
 const cleanUpBudgetMs = 20_000;
@@ -19,7 +22,11 @@ const cleanUpBudgetMs = 20_000;
 function judge(
   request: NodeStageVolumeRequest__Output,
   dependencies: NodeDependencies,
-): { readonly record: StageRecord; readonly credentials: CredentialsFile | undefined } {
+): {
+  readonly record: StageRecord;
+  readonly credentials: CredentialsFile | undefined;
+  readonly mountGroup: number | undefined;
+} {
   const id = volumeId(request.volumeId);
   if (request.stagingTargetPath === "") {
     throw new CsiError("INVALID_ARGUMENT", `Volume ${id}: the staging target path is missing`);
@@ -31,16 +38,25 @@ function judge(
     volumeId: id,
     stagingPath: request.stagingTargetPath,
     state: "staging",
-    spec: volumeSpecOf({ id, parameters, readOnly: capability.readOnly }, dependencies.defaults),
+    spec: volumeSpecOf(
+      {
+        ...{ id, parameters, readOnly: capability.readOnly },
+        node: { name: dependencies.nodeId, isSingle: isSingleNode(capability.accessMode) },
+      },
+      dependencies.connections,
+    ),
     accessMode: capability.accessMode,
     vfsFlags: capability.vfsFlags,
     nfsOptions: capability.nfsOptions,
+    authenticationSource: parameters.authenticationSource ?? "driver",
     unpublishFlushTimeoutMs: parameters.unpublishFlushTimeout ?? 20_000,
     unstageFlushTimeoutMs: parameters.unstageFlushTimeout ?? 300_000,
     publications: [],
+    references: volumeReferences(request.volumeContext),
   };
   const source = parameters.authenticationSource ?? "driver";
-  return { record, credentials: credentialsFor(source, request.secrets) };
+  const { mountGroup } = capability;
+  return { record, credentials: credentialsFor(source, request.secrets), mountGroup };
 }
 
 /** What a repeated Stage must agree with; timeouts and defaults may have changed in between. */
@@ -59,14 +75,15 @@ const fixed = (record: StageRecord) => ({
  * Starts the volume's server and mounts it at the staging path: journal, server, mount, check, journal. A
  * repeat after a crash finds each step done and goes on. A Stage that fails takes back what it began, unless
  * only its time ran out, and then the next one continues, or the volume was mounted or staged before.
- * @throws {CsiError} INVALID_ARGUMENT, ALREADY_EXISTS, FAILED_PRECONDITION, INTERNAL; from S3 through the server
+ * @throws {CsiError} INVALID_ARGUMENT, ALREADY_EXISTS, FAILED_PRECONDITION, RESOURCE_EXHAUSTED, INTERNAL; ABORTED
+ * while another node has a single-node volume; from S3 through the server
  * PERMISSION_DENIED, UNAUTHENTICATED, NOT_FOUND (no such bucket), UNAVAILABLE.
  */
 export async function stageVolume(
   request: NodeStageVolumeRequest__Output,
   dependencies: NodeDependencies & RpcCall,
 ): Promise<Record<string, never>> {
-  const { record, credentials } = judge(request, dependencies);
+  const { record, credentials, mountGroup } = judge(request, dependencies);
   const { journal, mounter, signal } = dependencies;
   const target = await mounter.canonicalPath(record.stagingPath);
   const before = await journal.read(record.volumeId);
@@ -87,6 +104,13 @@ export async function stageVolume(
       );
     }
   }
+  const { maxVolumesPerNode: most } = dependencies;
+  if (most > 0 && mounted === undefined && mountedVolumes(await mounter.mounts()) >= most) {
+    throw new CsiError(
+      "RESOURCE_EXHAUSTED",
+      `Volume ${record.volumeId}: this node has its ${most} volumes`,
+    );
+  }
   // Pods may be using what an earlier Stage made: a repeat that fails must not take it from them.
   const wasUp =
     mounted !== undefined ||
@@ -94,25 +118,39 @@ export async function stageVolume(
   const began = before?.state ?? "staging";
   const publications = before?.publications ?? [];
   await journal.write({ ...record, state: began, publications });
+  let sharedWith: readonly string[];
   try {
-    await bringUp(record, { ...dependencies, target, credentials });
+    const groups = [
+      ...groupsOf({ publications }),
+      ...(mountGroup === undefined ? [] : [mountGroup]),
+    ];
+    const how = { target, credentials, groups: [...new Set(groups)] };
+    sharedWith = await bringUp(record, { ...dependencies, ...how });
   } catch (error) {
     if (began === "staging" && !wasUp && !signal.aborted) {
       await takeBack(record, target, dependencies);
     }
     throw error;
   }
-  await journal.write({ ...record, state: "staged", publications });
+  const staged: StageRecord = { ...record, state: "staged", publications, sharedWith };
+  await journal.write(staged);
+  tellShared(staged, staged.references ?? [], dependencies);
   return {};
 }
 
 async function bringUp(
   record: StageRecord,
   dependencies: NodeDependencies &
-    RpcCall & { readonly target: string; readonly credentials: CredentialsFile | undefined },
-): Promise<void> {
-  const { servers, mounter, signal, target, credentials } = dependencies;
-  const { pin } = await servers.start({ spec: record.spec, credentials }, signal);
+    RpcCall & {
+      readonly target: string;
+      readonly credentials: CredentialsFile | undefined;
+      readonly groups: readonly number[];
+    },
+): Promise<readonly string[]> {
+  const { servers, mounter, signal, target, credentials, groups } = dependencies;
+  const { pin, sharedWith } = await start(record, credentials, dependencies);
+  // Before the kernel asks for the attributes of the root, which it then keeps for a while.
+  if (groups.length > 0) await servers.setGroups(record.volumeId, groups, signal);
   if (mountAt(await mounter.mounts(), target) === undefined) {
     // Mode 0000: if the mount is ever missing, nobody writes onto the node's disk in its place.
     await mounter.makeDirectory(target, 0o000);
@@ -125,6 +163,25 @@ async function bringUp(
   if (entry === undefined || !isVolumeMount(entry)) {
     throw new CsiError("INTERNAL", `Volume ${record.volumeId}: ${target} did not become its mount`);
   }
+  return sharedWith ?? [];
+}
+
+async function start(
+  record: StageRecord,
+  credentials: CredentialsFile | undefined,
+  { servers, events, signal }: NodeDependencies & RpcCall,
+): ReturnType<NodeDependencies["servers"]["start"]> {
+  try {
+    return await servers.start({ spec: record.spec, credentials }, signal);
+  } catch (error) {
+    if (error instanceof VolumeServerError && error.code === "elsewhere") {
+      for (const object of record.references ?? []) {
+        const { message } = error;
+        events.emit({ object, type: "Warning", reason: "WaitingForOtherNode", message });
+      }
+    }
+    throw error;
+  }
 }
 
 async function takeBack(
@@ -135,7 +192,9 @@ async function takeBack(
   try {
     const entry = mountAt(await mounter.mounts(), target);
     if (entry !== undefined && isVolumeMount(entry)) await mounter.unmount(target);
-    await servers.stop(record.volumeId, AbortSignal.timeout(cleanUpBudgetMs));
+    const budget = AbortSignal.timeout(cleanUpBudgetMs);
+    await servers.leave(record.volumeId, budget);
+    await servers.stop(record.volumeId, budget);
     await journal.remove(record.volumeId);
   } catch (cause) {
     // The record stays: the next Stage or Unstage goes on from it.

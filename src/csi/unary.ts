@@ -41,14 +41,18 @@ const quietRpcs = new Set([
   "NodeGetVolumeStats",
 ]);
 /** RPCs that change nothing, so that they need not wait for the volume's lock. */
-const lockFreeRpcs = new Set([...quietRpcs, "ValidateVolumeCapabilities"]);
+const lockFreeRpcs = new Set([
+  ...quietRpcs,
+  "ValidateVolumeCapabilities",
+  "ListVolumes",
+  "ControllerGetVolume",
+]);
 
-function lockKey(rpc: string, request: Record<string, unknown>): string | undefined {
-  if (lockFreeRpcs.has(rpc)) return undefined;
-  if (rpc === "CreateVolume") return `name ${String(request["name"])}`;
-  const id = request["volumeId"];
-  return typeof id === "string" && id !== "" ? `volume ${id}` : undefined;
-}
+/** Hears of every answered call: its gRPC status by name, and how long it took. */
+export type ObserveRpc = (rpc: string, code: string, seconds: number) => void;
+
+/** The handle of the volume that a request is about; undefined when it names none. */
+export type VolumeOf = (rpc: string, request: Record<string, unknown>) => string | undefined;
 
 function serviceError(code: status, details: string): ServiceError {
   return Object.assign(new Error(details), { code, details, metadata: new Metadata() });
@@ -62,13 +66,27 @@ function serviceError(code: status, details: string): ServiceError {
 export class UnaryCalls {
   readonly #log: Log;
   readonly #deadlineMs: number;
+  readonly #volumeOf: VolumeOf;
+  readonly #observe: ObserveRpc;
   /** Locks held by running calls. CSI spec, Concurrency: a second operation on a volume may get ABORTED. */
   readonly #busy = new Set<string>();
 
-  /** `deadlineMs` bounds a call whose caller set no shorter deadline. */
-  constructor(options: { readonly deadlineMs: number }, dependencies: { readonly log: Log }) {
+  /**
+   * `deadlineMs` bounds a call whose caller set no shorter deadline. `volumeOf` tells a CreateVolume's handle too,
+   * so that it and a DeleteVolume exclude each other.
+   */
+  constructor(
+    options: { readonly deadlineMs: number },
+    dependencies: {
+      readonly log: Log;
+      readonly volumeOf: VolumeOf;
+      readonly observe?: ObserveRpc;
+    },
+  ) {
     this.#deadlineMs = options.deadlineMs;
     this.#log = dependencies.log;
+    this.#volumeOf = dependencies.volumeOf;
+    this.#observe = dependencies.observe ?? (() => undefined);
   }
 
   /** Adds the service to `server` with every RPC wrapped. */
@@ -103,9 +121,11 @@ export class UnaryCalls {
     request: Record<string, unknown>,
     gone: AbortController,
   ): Promise<unknown> {
-    const log = this.#log.with({ rpc: name });
+    const volumeId = this.#volumeOf(name, request);
+    const log = this.#log.with({ rpc: name, ...(volumeId === undefined ? {} : { volumeId }) });
     const started = performance.now();
-    const key = lockKey(name, request);
+    const key = lockFreeRpcs.has(name) ? undefined : volumeId;
+    let code: keyof typeof csiStatus | "OK" = "INTERNAL";
     const timer = setTimeout(
       () =>
         gone.abort(new CsiError("DEADLINE_EXCEEDED", `${name} took over ${this.#deadlineMs} ms`)),
@@ -115,7 +135,7 @@ export class UnaryCalls {
     try {
       if (key !== undefined) {
         if (this.#busy.has(key)) {
-          throw new CsiError("ABORTED", `Another call is working on ${key}`);
+          throw new CsiError("ABORTED", `Another call is working on volume ${key}`);
         }
         this.#busy.add(key);
         locked = true;
@@ -124,13 +144,15 @@ export class UnaryCalls {
       const fields = { request: redact(request), tookMs: Math.round(performance.now() - started) };
       if (quietRpcs.has(name)) log.debug("Answered", fields);
       else log.info("Answered", fields);
+      code = "OK";
       return response;
     } catch (thrown) {
       const error =
         thrown instanceof CsiError || !gone.signal.aborted ? thrown : gone.signal.reason;
       const fields = { request: redact(request), tookMs: Math.round(performance.now() - started) };
       if (error instanceof CsiError) {
-        log.warn("Refused", { ...fields, code: error.code, error });
+        code = error.code;
+        log.warn("Refused", { ...fields, code, error });
         throw serviceError(csiStatus[error.code], error.message);
       }
       log.error("Failed", { ...fields, error });
@@ -140,6 +162,7 @@ export class UnaryCalls {
       );
     } finally {
       clearTimeout(timer);
+      this.#observe(name, code, (performance.now() - started) / 1000);
       if (locked && key !== undefined) this.#busy.delete(key);
     }
   }

@@ -1,9 +1,9 @@
 import { CsiError } from "./error.ts";
 import type { NodeUnstageVolumeRequest__Output } from "./gen/csi/v1/NodeUnstageVolumeRequest.ts";
+import { mountedTargets, unmountVolume } from "./mounted.ts";
 import { MountError } from "./mounter.ts";
 import { isVolumeMount, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
-import { mountedTargets, unmountVolume } from "./publish.ts";
 import type { StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { volumeId } from "./volume-id.ts";
@@ -47,6 +47,7 @@ export async function unstageVolume(
     await unmountVolume(staged, mounter);
   }
   await exportPending(record, patience, dependencies);
+  await withdraw(record, patience, dependencies);
   await servers.stop(id, signal);
   await journal.remove(id);
   return {};
@@ -88,18 +89,64 @@ async function writeBack(
   }
 }
 
-async function exportPending(
-  record: StageRecord,
+/** Another node may have the volume from here on, unless this one keeps changes that S3 does not have. */
+async function withdraw(
+  { volumeId: id }: StageRecord,
   patience: Patience,
   { servers, log, signal }: NodeDependencies & RpcCall,
 ): Promise<void> {
+  try {
+    if (await servers.leave(id, signal)) return;
+    log.error("This node's record of the volume stands: other nodes wait for what is pending here");
+  } catch (cause) {
+    if (!(cause instanceof VolumeServerError)) throw cause;
+    if (patience() > 0) {
+      const what = `this node's record of the volume cannot be withdrawn: ${cause.message}`;
+      throw new CsiError("ABORTED", `Volume ${id}: ${what}`, { cause });
+    }
+    log.error("This node's record of the volume stands: other nodes wait for it", { cause });
+  }
+}
+
+/**
+ * Starts the server of a volume that was staged and has none, as after a restart of the machine: what it left on the
+ * disk is to be exported, and this node's record withdrawn. False when its keys are gone.
+ */
+async function revive(
+  record: StageRecord,
+  { servers, log, signal }: NodeDependencies & RpcCall,
+): Promise<boolean> {
+  if (record.state !== "staged") return false;
+  if (record.authenticationSource !== "driver") {
+    log.error(
+      "Unstaged without its server: the keys of its Secret are gone, and what is here waits",
+    );
+    return false;
+  }
+  await servers.start({ spec: record.spec, credentials: undefined }, signal);
+  return true;
+}
+
+async function exportPending(
+  record: StageRecord,
+  patience: Patience,
+  dependencies: NodeDependencies & RpcCall,
+): Promise<void> {
+  const { servers, events, nodeId, log, signal } = dependencies;
   const { volumeId: id } = record;
   const leftMs = patience();
   const waitMs = Math.max(0, Math.min(leftMs, flushPerCallMs));
   let pending: Pending | undefined;
   try {
     pending = await servers.flush(id, waitMs, signal);
+    if (pending === undefined && (await revive(record, dependencies))) {
+      pending = await servers.flush(id, waitMs, signal);
+    }
   } catch (cause) {
+    if (cause instanceof VolumeServerError && cause.code === "elsewhere") {
+      log.error("The volume was given to another node: what is here stays here", { cause });
+      return;
+    }
     if (!(cause instanceof VolumeServerError) || leftMs > 0) throw cause;
     // A server that never comes up again must not keep the volume here for ever; its state stays on the disk.
     log.error("Unstaged without an answer of its server", { volumeId: id, cause });
@@ -112,5 +159,9 @@ async function exportPending(
   if (patience() > 0) {
     throw new CsiError("ABORTED", `Volume ${id}: ${what}`);
   }
-  log.error("Unstaged with data that is only on this node's disk", { volumeId: id, what });
+  log.error("Unstaged with data that is only on this node's disk", { what });
+  for (const object of record.references ?? []) {
+    const message = `Volume ${id} was unstaged, and ${what}: they stay on the disk of node ${nodeId} until the volume is used there again`;
+    events.emit({ object, type: "Warning", reason: "ChangesKeptOnNode", message });
+  }
 }

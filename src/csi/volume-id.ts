@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Brand } from "../base/brand.ts";
 import { CsiError } from "./error.ts";
-import { endpointUrl, isBucketName, keyPrefix, regionName } from "./parameter-values.ts";
+import {
+  connectionName,
+  endpointUrl,
+  isBucketName,
+  keyPrefix,
+  regionName,
+} from "./parameter-values.ts";
 
 /** A volume handle: 1 to 128 bytes without control characters. Handles of static volumes are free text. */
 export type VolumeId = Brand<string, "VolumeId">;
@@ -19,6 +25,8 @@ export function volumeId(text: string): VolumeId {
 
 /** How a volume's StorageClass reaches its store, where that differs from the driver's configuration. */
 export interface ClassConnection {
+  /** A connection of the driver's configuration; absent: `default`. */
+  readonly connectionName?: string;
   readonly endpoint?: string;
   readonly region?: string;
   readonly forcePathStyle?: boolean;
@@ -35,7 +43,7 @@ export interface VolumeLocation {
 }
 
 /**
- * The handle of a provisioned volume: `bucket[/prefix][?e=endpoint&r=region&p=0|1&c=caBundle&a=secret]`.
+ * The handle of a provisioned volume: `bucket[/prefix][?e=endpoint&r=region&p=0|1&c=caBundle&a=secret&n=connection]`.
  * DeleteVolume gets nothing else, so the handle alone must lead to the volume; the query holds only what
  * the StorageClass itself set. Undefined when that is over 128 bytes.
  */
@@ -48,6 +56,7 @@ export function formatLocation(location: VolumeLocation): VolumeId | undefined {
     query.set("p", connection.forcePathStyle ? "1" : "0");
   if (connection.caBundle !== undefined) query.set("c", connection.caBundle);
   if (connection.authenticationSource === "secret") query.set("a", "secret");
+  if (connection.connectionName !== undefined) query.set("n", connection.connectionName);
   // Escaping ':' and '/' would cost two bytes each of the 128, and nothing here needs it.
   const tail = query.toString().replaceAll("%3A", ":").replaceAll("%2F", "/");
   const path = prefix === "" ? "" : `/${encodeQuestion(prefix.slice(0, -1))}`;
@@ -66,7 +75,9 @@ export function parseLocation(id: string): VolumeLocation | undefined {
   const bucket = slash < 0 ? path : path.slice(0, slash);
   if (!isBucketName(bucket)) return undefined;
   const query = new URLSearchParams(tail ?? "");
-  const [endpoint, region, style, caBundle] = ["e", "r", "p", "c"].map((name) => query.get(name));
+  const [endpoint, region, style, caBundle, name] = ["e", "r", "p", "c", "n"].map((key) =>
+    query.get(key),
+  );
   try {
     const location: VolumeLocation = {
       bucket,
@@ -77,6 +88,7 @@ export function parseLocation(id: string): VolumeLocation | undefined {
         ...(style == null ? {} : { forcePathStyle: style === "1" }),
         ...(caBundle == null ? {} : { caBundle }),
         ...(query.get("a") === "secret" ? { authenticationSource: "secret" as const } : {}),
+        ...(name == null ? {} : { connectionName: connectionName(name) }),
       },
     };
     // One handle per volume: a second spelling of the same place is none of ours.

@@ -4,8 +4,8 @@ import { keyPrefix } from "./parameter-values.ts";
 import type { Parameters } from "./parameters.ts";
 import type { ClassConnection, VolumeId } from "./volume-id.ts";
 
-/** The connection `default` of the driver's configuration: the same on controller and nodes. */
-export interface DefaultConnection {
+/** A connection of the driver's configuration, without its credentials: the same on controller and nodes. */
+export interface ConfiguredConnection {
   /** Absent: AWS. */
   readonly endpoint?: string;
   readonly region: string;
@@ -14,8 +14,16 @@ export interface DefaultConnection {
   readonly caBundle?: string;
 }
 
+/** The driver's connections by name. */
+export interface Connections {
+  readonly default: ConfiguredConnection;
+  readonly [name: string]: ConfiguredConnection;
+}
+
 /** How a store is reached, nothing left open. */
 export interface Connection {
+  /** Whose credentials are the driver's own here; absent: those of `default`. */
+  readonly connectionName?: string;
   readonly endpoint?: string;
   readonly region: string;
   readonly forcePathStyle: boolean;
@@ -25,13 +33,23 @@ export interface Connection {
 /**
  * What the class says, completed from the driver's configuration. A class with its own endpoint takes
  * neither addressing style nor certificate authority from the driver's, which are for another server.
+ * @throws {CsiError} INVALID_ARGUMENT when the driver's configuration has no connection of that name.
  */
-export function resolveConnection(own: ClassConnection, defaults: DefaultConnection): Connection {
+export function resolveConnection(own: ClassConnection, connections: Connections): Connection {
+  const name = own.connectionName ?? "default";
+  const defaults = Object.hasOwn(connections, name) ? connections[name] : undefined;
+  if (defaults === undefined) {
+    throw new CsiError(
+      "INVALID_ARGUMENT",
+      `Parameter connection: the driver's configuration has no '${name}'; it has ${Object.keys(connections).join(", ")}`,
+    );
+  }
   const elsewhere = own.endpoint !== undefined && own.endpoint !== defaults.endpoint;
   const endpoint = own.endpoint ?? defaults.endpoint;
   const style = own.forcePathStyle ?? (elsewhere ? undefined : defaults.forcePathStyle);
   const caBundle = own.caBundle ?? (elsewhere ? undefined : defaults.caBundle);
   return {
+    ...(name === "default" ? {} : { connectionName: name }),
     ...(endpoint === undefined ? {} : { endpoint }),
     region: own.region ?? defaults.region,
     forcePathStyle: style ?? endpoint !== undefined,
@@ -42,7 +60,10 @@ export function resolveConnection(own: ClassConnection, defaults: DefaultConnect
 /** The part of the parameters that says how to reach the store. */
 export function classConnection(parameters: Parameters): ClassConnection {
   const { endpoint, region, forcePathStyle, caBundle, authenticationSource } = parameters;
+  const { connection: connectionName } = parameters;
   return {
+    // One spelling of a place: the handle does not name what is meant anyway.
+    ...(connectionName === undefined || connectionName === "default" ? {} : { connectionName }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(forcePathStyle === undefined ? {} : { forcePathStyle }),
@@ -61,8 +82,14 @@ export function describeEndpoint(connection: Connection): string {
  * @throws {CsiError} INVALID_ARGUMENT when no bucket is named or the prefix is malformed.
  */
 export function volumeSpecOf(
-  volume: { readonly id: VolumeId; readonly parameters: Parameters; readonly readOnly: boolean },
-  defaults: DefaultConnection,
+  volume: {
+    readonly id: VolumeId;
+    readonly parameters: Parameters;
+    readonly readOnly: boolean;
+    /** Absent: no record is kept of who has the volume. */
+    readonly node?: { readonly name: string; readonly isSingle: boolean };
+  },
+  connections: Connections,
 ): VolumeSpec {
   const { id, parameters } = volume;
   if (parameters.bucket === undefined) {
@@ -72,7 +99,7 @@ export function volumeSpecOf(
     volumeId: id,
     bucket: parameters.bucket,
     prefix: parsePrefix(parameters.prefix ?? ""),
-    ...resolveConnection(classConnection(parameters), defaults),
+    ...resolveConnection(classConnection(parameters), connections),
     cacheMode: parameters.cacheMode ?? "full",
     cacheSizeBytes: parameters.cacheSize ?? 10 * 2 ** 30,
     writeBackDelayMs: parameters.writeBackDelay ?? 60_000,
@@ -90,6 +117,8 @@ export function volumeSpecOf(
     trustObjectModes: parameters.trustObjectModes ?? false,
     capacityBytes: parameters.capacity ?? 0,
     readOnly: volume.readOnly,
+    ...(volume.node === undefined ? {} : { nodeName: volume.node.name }),
+    ...(volume.node?.isSingle === true ? { singleNode: true } : {}),
   };
 }
 

@@ -29,15 +29,15 @@ const directorySizeBytes = 4096;
 const isDevice = (type: FileType): boolean => type === "blockDevice" || type === "characterDevice";
 
 /** The attributes that a row stands for. */
-export function attributesOf(row: InodeRow): Attributes {
+export function attributesOf({ groups }: Context, row: InodeRow): Attributes {
   const isDirectory = row.type === "directory";
   return {
     inode: row.id,
     type: row.type,
     ...(isDevice(row.type) ? { device: deviceOf(row.target) } : {}),
-    mode: row.mode,
+    mode: groups.modeOf(row),
     uid: row.uid,
-    gid: row.gid,
+    gid: groups.gidOf(row),
     linkCount: row.links,
     sizeBytes: isDirectory ? directorySizeBytes : row.sizeBytes,
     usedBytes: isDirectory ? 0 : row.sizeBytes - row.holeBytes,
@@ -53,7 +53,7 @@ export function getAttributes(context: Context, call: Call, inode: InodeNumber):
   call.check();
   const row = context.row(inode);
   context.exact(call, row);
-  return attributesOf(row);
+  return attributesOf(context, row);
 }
 
 /** See {@link import("../vfs/file-system.ts").FileSystem.permittedAccess}. */
@@ -61,7 +61,7 @@ export function permittedAccess(context: Context, call: Call, inode: InodeNumber
   call.check();
   const row = context.row(inode);
   context.exact(call, row);
-  const access = permitted(row, call.caller);
+  const access = permitted(row, call.caller, context.groups);
   return context.options.readOnly ? { ...access, write: false } : access;
 }
 
@@ -75,7 +75,7 @@ export function requireAccess(
   call.check();
   const row = context.row(inode);
   context.exact(call, row);
-  requirePermitted(row, call.caller, access);
+  requirePermitted(row, context.asker(call), access);
 }
 
 function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): void {
@@ -94,14 +94,14 @@ function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): v
   }
 }
 
-function checkTimes(row: InodeRow, call: Call, changes: AttributeChanges): void {
+function checkTimes(context: Context, row: InodeRow, call: Call, changes: AttributeChanges): void {
   const { accessTime, modifyTime } = changes;
   if ((accessTime ?? modifyTime) === undefined || isOwner(row, call.caller)) return;
   // POSIX utimensat(): both to the current time, as whoever may write; anything else as the owner.
   if (accessTime !== "now" || modifyTime !== "now") {
     throw new FsError("PERM", `User ${call.caller.uid} may not set times of inode ${row.id}`);
   }
-  requirePermitted(row, call.caller, { write: true });
+  requirePermitted(row, context.asker(call), { write: true });
 }
 
 /**
@@ -140,12 +140,12 @@ export function setAttributes(
   const row = context.row(inode);
   context.exact(call, row);
   checkOwnership(row, call, changes);
-  checkTimes(row, call, changes);
+  checkTimes(context, row, call, changes);
   const { sizeBytes, ...others } = changes;
   if (Object.values(changes).every((value) => value === undefined)) return;
   if (sizeBytes !== undefined) {
     checkSize(row, sizeBytes);
-    if (!options.opened) requirePermitted(row, call.caller, { write: true });
+    if (!options.opened) requirePermitted(row, context.asker(call), { write: true });
   }
   const now = context.now();
   const nowMs = context.nowMs();

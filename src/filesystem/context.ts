@@ -5,10 +5,11 @@ import type { InodeRow } from "../cache/inodes.ts";
 import type { VolumeState } from "../cache/volume-state.ts";
 import type { Synchroniser } from "../sync/synchroniser.ts";
 import type { InodeNumber, Timespec } from "../vfs/attributes.ts";
-import type { Call } from "../vfs/call.ts";
+import type { Call, Caller } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import { CacheReads } from "./cache-reads.ts";
 import { DataSyncs } from "./data-syncs.ts";
+import { MountGroups } from "./mount-groups.ts";
 import type { FileSystemDependencies, FileSystemOptions } from "./options.ts";
 import { ReadSource } from "./read-source.ts";
 import { Space } from "./space.ts";
@@ -27,6 +28,7 @@ export class Context {
   readonly dataSyncs: DataSyncs;
   readonly source: ReadSource;
   readonly cacheReads: CacheReads;
+  readonly groups: MountGroups;
   #changedSoon = false;
 
   constructor(options: FileSystemOptions, dependencies: FileSystemDependencies) {
@@ -36,6 +38,7 @@ export class Context {
     this.writes = dependencies.writes;
     this.clock = dependencies.clock;
     this.log = dependencies.log;
+    this.groups = new MountGroups(options);
     this.space = new Space(options, dependencies);
     this.dataSyncs = new DataSyncs(dependencies.state, dependencies.log);
     this.source = new ReadSource(options, dependencies, this.space);
@@ -48,6 +51,11 @@ export class Context {
     const row = this.state.inodes.get(inode);
     if (row === undefined) throw new FsError("STALE", `Inode ${inode} is gone`);
     return row;
+  }
+
+  /** Who asks, as permission checks see it. */
+  asker({ caller }: Call): { readonly caller: Caller; readonly groups: MountGroups } {
+    return { caller, groups: this.groups };
   }
 
   /** Makes sure that mode, owner and times are the objects' own, as far as S3 can be asked. May suspend. */

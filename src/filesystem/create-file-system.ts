@@ -21,6 +21,11 @@ import { getXattr, listXattrs, removeXattr, setXattr } from "./xattrs.ts";
 
 /** A file system with background work of its own. */
 export interface DiskFileSystem extends FileSystem {
+  /**
+   * From now on members of these groups count as members of every object's group, and the first is the group that
+   * attributes show.
+   */
+  setMountGroups(gids: readonly number[]): void;
   /** Ends the background work; the state may be closed when this resolves. Nothing is to be called any more. */
   stop(): Promise<void>;
 }
@@ -80,6 +85,7 @@ export function createFileSystem(
     removeXattr: (call, inode, name) => removeXattr(context, call, inode, name),
     space: () => context.space.figures(),
     now: () => context.now(),
+    setMountGroups: (gids) => context.groups.set(gids),
     async stop() {
       await eviction.stop();
       await swept;

@@ -55,7 +55,7 @@ function make(
 ): { readonly inode: InodeNumber; readonly directory: ChangeInfo } {
   const { state, options } = context;
   const { caller } = call;
-  requirePermitted(directory, caller, { write: true });
+  requirePermitted(directory, context.asker(call), { write: true });
   const place = state.place(directory.id, name, node.type === "directory");
   requirePlace(place, directory.id, name);
   const { sizeBytes, uid: _uid, gid: _gid, ...others } = changes;

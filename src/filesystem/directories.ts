@@ -19,7 +19,7 @@ export function directoryRow(
   const row = context.row(inode);
   if (row.type !== "directory") throw new FsError("NOTDIR", `Inode ${inode} is no directory`);
   context.exact(call, row);
-  requirePermitted(row, call.caller, access);
+  requirePermitted(row, context.asker(call), access);
   return row;
 }
 
@@ -69,7 +69,9 @@ export function readDirectory(
   const entries = shown.map((entry, at): DirectoryEntry => {
     const row = rows[at];
     const attributes =
-      row === undefined ? new FsError("STALE", `Inode ${entry.inode} is gone`) : attributesOf(row);
+      row === undefined
+        ? new FsError("STALE", `Inode ${entry.inode} is gone`)
+        : attributesOf(context, row);
     return { ...entry, attributes };
   });
   return { entries, endOfDirectory };

@@ -21,5 +21,5 @@ export function open(
   requireRegular(row);
   context.wait(call, context.synchroniser.openReady(inode));
   context.exact(call, row);
-  requirePermitted(row, call.caller, access);
+  requirePermitted(row, context.asker(call), access);
 }

@@ -2,6 +2,7 @@ import type { InodeRow } from "../cache/inodes.ts";
 import type { Caller } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Access } from "../vfs/file-system.ts";
+import type { MountGroups } from "./mount-groups.ts";
 
 /** What permission checks look at. */
 export type Protected = Pick<InodeRow, "id" | "type" | "mode" | "uid" | "gid">;
@@ -25,19 +26,24 @@ export function isInGroup(caller: Caller, gid: number): boolean {
 }
 
 /** What the file's mode grants the caller, by the one class (owner, group, others) that applies. */
-export function permitted(row: Protected, caller: Caller): Access {
+export function permitted(row: Protected, caller: Caller, groups: MountGroups): Access {
   if (isRoot(caller)) {
     const execute = row.type === "directory" || (row.mode & 0o111) !== 0;
     return { read: true, write: true, execute };
   }
-  const shift = caller.uid === row.uid ? 6 : isInGroup(caller, row.gid) ? 3 : 0;
-  const bits = (row.mode >> shift) & 7;
+  const isMember = isInGroup(caller, row.gid) || groups.has(caller);
+  const shift = caller.uid === row.uid ? 6 : isMember ? 3 : 0;
+  const bits = (groups.modeOf(row) >> shift) & 7;
   return { read: (bits & 4) !== 0, write: (bits & 2) !== 0, execute: (bits & 1) !== 0 };
 }
 
 /** @throws {FsError} ACCESS unless the caller has each access that is true in `wanted`. */
-export function requirePermitted(row: Protected, caller: Caller, wanted: Partial<Access>): void {
-  const granted = permitted(row, caller);
+export function requirePermitted(
+  row: Protected,
+  { caller, groups }: { readonly caller: Caller; readonly groups: MountGroups },
+  wanted: Partial<Access>,
+): void {
+  const granted = permitted(row, caller, groups);
   for (const kind of ["read", "write", "execute"] as const) {
     if (wanted[kind] === true && !granted[kind]) {
       throw new FsError("ACCESS", `User ${caller.uid} has no ${kind} access to inode ${row.id}`);

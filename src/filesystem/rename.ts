@@ -98,7 +98,7 @@ export function rename(
   if (child.type === "directory") {
     checkNotInside(context, child, to.directory);
     // Its `..` changes.
-    if (source !== target) requirePermitted(child, call.caller, { write: true });
+    if (source !== target) requirePermitted(child, context.asker(call), { write: true });
   }
   const replaced = found === undefined ? undefined : context.row(found.inode);
   if (replaced !== undefined) checkReplaced(context, call, target, child, replaced);

@@ -18,7 +18,7 @@ function checked(
 ): InodeRow {
   const row = context.row(inode);
   context.exact(call, row);
-  requirePermitted(row, call.caller, access);
+  requirePermitted(row, context.asker(call), access);
   return row;
 }
 

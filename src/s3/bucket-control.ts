@@ -4,7 +4,9 @@ import {
   DeleteBucketCommand,
   GetObjectCommand,
   HeadBucketCommand,
+  ListBucketsCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
   ListObjectVersionsCommand,
   PutObjectCommand,
   S3Client,
@@ -16,7 +18,7 @@ import {
   toBucketControlError,
 } from "./bucket-control-error.ts";
 import type { CredentialsProvider } from "./credentials.ts";
-import { emptyPrefix } from "./empty-prefix.ts";
+import { decodeKey, emptyPrefix, orNotImplemented } from "./empty-prefix.ts";
 import { awsEndpoint } from "./endpoint.ts";
 import { lookupHost } from "./lookup-host.ts";
 
@@ -168,12 +170,61 @@ export class BucketControl {
   /** Whether no object, version or delete marker has a key below `prefix`. */
   async isEmpty(bucket: string, prefix: string, signal: AbortSignal): Promise<boolean> {
     return await this.#run("ListObjectVersions", { bucket }, signal, async (abortSignal) => {
-      const page = await this.#client.send(
-        new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }),
-        { abortSignal },
+      const page = await orNotImplemented(
+        this.#client.send(
+          new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }),
+          { abortSignal },
+        ),
       );
+      if (page === "notImplemented") {
+        const keys = await this.listKeys({ bucket, prefix, after: "", most: 1 }, signal);
+        return keys.length === 0;
+      }
       return (page.Versions ?? []).length === 0 && (page.DeleteMarkers ?? []).length === 0;
     });
+  }
+
+  /** Names of the account's buckets, in the order of their characters. */
+  async listBuckets(signal: AbortSignal): Promise<readonly string[]> {
+    return await this.#run("ListBuckets", undefined, signal, async (abortSignal) => {
+      const names: string[] = [];
+      for (let token: string | undefined; ; ) {
+        const input = token === undefined ? {} : { ContinuationToken: token };
+        const page = await this.#client.send(new ListBucketsCommand(input), { abortSignal });
+        for (const { Name } of page.Buckets ?? []) if (Name !== undefined) names.push(Name);
+        token = page.ContinuationToken;
+        // An empty token is how some stores say that there is none.
+        if (token === undefined || token === "") break;
+      }
+      return names.sort();
+    });
+  }
+
+  /** Up to `most` keys below `prefix` after `after`; fewer mean that there are no more. */
+  async listKeys(
+    page: {
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly after: string;
+      /** At most 1,000, which is S3's own limit. */
+      readonly most: number;
+    },
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const { bucket, prefix, after, most } = page;
+    return await this.#run(
+      "ListObjectsV2",
+      { bucket, key: prefix },
+      signal,
+      async (abortSignal) => {
+        const input = {
+          ...{ Bucket: bucket, Prefix: prefix, MaxKeys: most, EncodingType: "url" as const },
+          ...(after === "" ? {} : { StartAfter: after }),
+        };
+        const answer = await this.#client.send(new ListObjectsV2Command(input), { abortSignal });
+        return (answer.Contents ?? []).map(({ Key = "" }) => decodeKey(Key));
+      },
+    );
   }
 
   /** Reads a document of at most 64 KiB; a larger one is `invalid`. */
@@ -248,7 +299,7 @@ export class BucketControl {
 
   async #run<Result>(
     operation: string,
-    target: { readonly bucket: string; readonly key?: string },
+    target: { readonly bucket: string; readonly key?: string } | undefined,
     signal: AbortSignal,
     run: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
@@ -258,8 +309,9 @@ export class BucketControl {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof BucketControlError) throw error;
-      const key = target.key === undefined ? "" : ` of ${JSON.stringify(target.key)}`;
-      const request = `${operation}${key} in bucket ${target.bucket} at ${this.#endpoint}`;
+      const key = target?.key === undefined ? "" : ` of ${JSON.stringify(target.key)}`;
+      const bucket = target === undefined ? "" : ` in bucket ${target.bucket}`;
+      const request = `${operation}${key}${bucket} at ${this.#endpoint}`;
       throw toBucketControlError(error, request);
     }
   }

@@ -7,7 +7,8 @@ export type BucketCheck =
   | { readonly kind: "ok" }
   | { readonly kind: BucketControlErrorCode; readonly message: string };
 
-function kindOf(error: ObjectStoreError): BucketControlErrorCode {
+/** What a failed request says of the bucket. */
+export function bucketErrorKind(error: ObjectStoreError): BucketControlErrorCode {
   if (isUnauthenticated(error.s3Code)) return "unauthenticated";
   switch (error.code) {
     case "denied":
@@ -36,6 +37,6 @@ export async function checkBucket(
     return { kind: "ok" };
   } catch (error) {
     if (!(error instanceof ObjectStoreError)) throw error;
-    return { kind: kindOf(error), message: error.message };
+    return { kind: bucketErrorKind(error), message: error.message };
   }
 }

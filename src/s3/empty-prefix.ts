@@ -3,6 +3,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
   ListObjectVersionsCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
@@ -24,6 +25,8 @@ interface UploadMarkers {
   readonly UploadIdMarker?: string;
 }
 
+const deletesAtATime = 8;
+
 interface Version {
   readonly Key: string;
   readonly VersionId?: string;
@@ -39,7 +42,8 @@ class DeletionError extends Error {
   }
 }
 
-function decodeKey(text: string): string {
+/** A key as an answer with `EncodingType: url` spells it. */
+export function decodeKey(text: string): string {
   return decodeURIComponent(text.replaceAll("+", " "));
 }
 
@@ -56,6 +60,33 @@ function versionOf(entry: { Key?: string | undefined; VersionId?: string | undef
   return { Key: decodeKey(Key), ...(VersionId === undefined ? {} : { VersionId }) };
 }
 
+/** The answer, or that the store does not know the operation: not every one has versions or deletes many at once. */
+export async function orNotImplemented<T>(answer: Promise<T>): Promise<T | "notImplemented"> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { s3Code, status } = sdkFailure(error);
+    if (status === 501 || s3Code === "NotImplemented") return "notImplemented";
+    throw error;
+  }
+}
+
+async function deleteOneByOne(
+  client: S3Client,
+  bucket: string,
+  versions: readonly Version[],
+  abortSignal: AbortSignal,
+): Promise<void> {
+  for (let at = 0; at < versions.length; at += deletesAtATime) {
+    const some = versions.slice(at, at + deletesAtATime);
+    await Promise.all(
+      some.map((version) =>
+        client.send(new DeleteObjectCommand({ Bucket: bucket, ...version }), { abortSignal }),
+      ),
+    );
+  }
+}
+
 async function deleteVersions(
   client: S3Client,
   bucket: string,
@@ -66,14 +97,17 @@ async function deleteVersions(
     versions.filter(({ Key }) => fitsXml(Key)),
     versions.filter(({ Key }) => !fitsXml(Key)),
   ];
-  for (const version of alone) {
-    await client.send(new DeleteObjectCommand({ Bucket: bucket, ...version }), { abortSignal });
-  }
+  await deleteOneByOne(client, bucket, alone, abortSignal);
   if (together.length === 0) return;
-  const { Errors = [] } = await client.send(
-    new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: together, Quiet: true } }),
-    { abortSignal },
-  );
+  const command = new DeleteObjectsCommand({
+    ...{ Bucket: bucket, Delete: { Objects: together, Quiet: true } },
+  });
+  const answer = await orNotImplemented(client.send(command, { abortSignal }));
+  if (answer === "notImplemented") {
+    await deleteOneByOne(client, bucket, together, abortSignal);
+    return;
+  }
+  const { Errors = [] } = answer;
   const [first] = Errors;
   if (first === undefined) return;
   const { Key = "", Code = "InternalError", Message = "" } = first;
@@ -90,12 +124,11 @@ async function abortPage(
   markers: UploadMarkers,
   abortSignal: AbortSignal,
 ): Promise<{ readonly aborted: number; readonly next: UploadMarkers | undefined }> {
-  const page = await client.send(
-    new ListMultipartUploadsCommand({
-      ...{ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...markers },
-    }),
-    { abortSignal },
-  );
+  const command = new ListMultipartUploadsCommand({
+    ...{ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...markers },
+  });
+  const page = await orNotImplemented(client.send(command, { abortSignal }));
+  if (page === "notImplemented") return { aborted: 0, next: undefined };
   let aborted = 0;
   for (const { Key = "", UploadId } of page.Uploads ?? []) {
     const key = decodeKey(Key);
@@ -117,19 +150,41 @@ async function abortPage(
   return { aborted, next };
 }
 
+/** As {@link deletePage}, on a store that has no versions. */
+async function deleteObjectsPage(
+  client: S3Client,
+  { bucket, prefix, keep }: Scope,
+  { KeyMarker }: VersionMarkers,
+  abortSignal: AbortSignal,
+): Promise<{ readonly deleted: number; readonly next: VersionMarkers | undefined }> {
+  const command = new ListObjectsV2Command({
+    ...{ Bucket: bucket, Prefix: prefix, EncodingType: "url" },
+    ...(KeyMarker === undefined ? {} : { StartAfter: KeyMarker }),
+  });
+  const { Contents = [], IsTruncated } = await client.send(command, { abortSignal });
+  const keys = Contents.map(({ Key = "" }) => decodeKey(Key));
+  const objects = keys.filter((key) => key !== keep).map((Key) => ({ Key }));
+  await deleteVersions(client, bucket, objects, abortSignal);
+  const last = keys.at(-1);
+  const isMore = IsTruncated === true && last !== undefined;
+  return { deleted: objects.length, next: isMore ? { KeyMarker: last } : undefined };
+}
+
 /** @returns how many were deleted on the page, and where the next begins. */
 async function deletePage(
   client: S3Client,
-  { bucket, prefix, keep }: Scope,
+  scope: Scope,
   markers: VersionMarkers,
   abortSignal: AbortSignal,
 ): Promise<{ readonly deleted: number; readonly next: VersionMarkers | undefined }> {
-  const page = await client.send(
-    new ListObjectVersionsCommand({
-      ...{ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...markers },
-    }),
-    { abortSignal },
-  );
+  const { bucket, prefix, keep } = scope;
+  const command = new ListObjectVersionsCommand({
+    ...{ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...markers },
+  });
+  const page = await orNotImplemented(client.send(command, { abortSignal }));
+  if (page === "notImplemented") {
+    return await deleteObjectsPage(client, scope, markers, abortSignal);
+  }
   const versions = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])]
     .map(versionOf)
     .filter(({ Key }) => Key !== keep);

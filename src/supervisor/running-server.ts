@@ -16,6 +16,7 @@ export interface ServerEnd {
 /** A server opens its control socket first of all; what takes longer than this hangs. */
 const answerBudgetMs = 60_000;
 const retryMs = 20;
+const lastWordsMs = 500;
 const heartbeatMs = 10_000;
 /** A server whose event loop stands still this long is hung. */
 const silenceMs = 45_000;
@@ -27,6 +28,8 @@ interface Dependencies {
   readonly launcher: Pick<Launcher, "startServer" | "endServer">;
   readonly clock: Clock;
   readonly log: Log;
+  /** Why the server says it ended, once it is read from its pipe. */
+  readonly lastWords?: () => string | undefined;
 }
 
 /** A volume server that answers on its control socket. */
@@ -122,9 +125,16 @@ export class RunningServer {
       await launcher.endServer(paths, 0);
       throw new ControlError("supervisor", "The volume server does not answer; see its log");
     }
-    const how =
-      errors.trim() || `it ended with ${end.signal ?? `exit code ${end.code}`}; see its log`;
-    throw new ControlError("supervisor", `The volume server cannot be started: ${how}`);
+    // What it wrote is in its pipe by now, and has to be read from there.
+    const readBy = clock.monotonicMs() + lastWordsMs;
+    while (dependencies.lastWords?.() === undefined && clock.monotonicMs() < readBy) {
+      await new Promise<void>((wake) => clock.schedule(retryMs, wake));
+    }
+    const words = errors.trim() || dependencies.lastWords?.() || "it said nothing";
+    throw new ControlError(
+      "supervisor",
+      `The volume server cannot be started: ${words} (${end.signal ?? `exit code ${end.code}`})`,
+    );
   }
 
   /** Has the server killed when it stops answering. */

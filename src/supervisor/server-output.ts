@@ -4,6 +4,8 @@ import type { Log } from "../base/log.ts";
 
 /** A longer line of a server is cut. */
 const maxLineLength = 64 * 1024;
+const maxWords = 50;
+const maxWordsLength = 1_000;
 
 /**
  * Passes on what a volume's server writes to its pipe: lines that are JSON objects as they are, to `passOn`,
@@ -15,6 +17,7 @@ export class ServerOutput {
   readonly #log: Log;
   readonly #passOn: (line: string) => void;
   #rest = "";
+  #words: string[] = [];
 
   /** The pipe at `path` exists: a holder has made it. */
   constructor(
@@ -48,7 +51,23 @@ export class ServerOutput {
   #line(line: string): void {
     if (line.trim() === "") return;
     if (isObject(line)) this.#passOn(`${line}\n`);
-    else this.#log.error("Server output", { output: line.slice(0, maxLineLength) });
+    else {
+      this.#words = [...this.#words, line.slice(0, maxWordsLength)].slice(-maxWords);
+      this.#log.error("Server output", { output: line.slice(0, maxLineLength) });
+    }
+  }
+
+  /** Forgets what servers have said so far. */
+  forgetWords(): void {
+    this.#words = [];
+  }
+
+  /** Why a server says it ended, in one line: what it printed that was no log line; undefined when it said nothing. */
+  lastWords(): string | undefined {
+    const own = this.#words.find((line) => line.startsWith("s3files serve: "));
+    // A stack begins with what went wrong.
+    const line = own ?? this.#words.find((one) => /Error\b/.test(one)) ?? this.#words.at(-1);
+    return line?.replace("s3files serve: ", "");
   }
 
   close(): void {

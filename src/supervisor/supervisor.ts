@@ -6,11 +6,12 @@ import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import { ControlListener, type Handlers } from "../control/listener.ts";
 import type { SupervisorMethods, VolumeStatus } from "../control/messages.ts";
-import { parseCredentials, parseVolumeSpec } from "../control/parse-volume-spec.ts";
+import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse-volume-spec.ts";
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
-import { Volume, type VolumeDependencies } from "./volume.ts";
+import { Volume } from "./volume.ts";
+import type { VolumeDependencies } from "./volume-dependencies.ts";
 import {
   removedFolder,
   runFolders,
@@ -157,6 +158,14 @@ export class Supervisor {
         return (await this.#volume(volumeId)?.flush(timeoutMs, signal)) ?? null;
       },
       usage: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.usage(signal)) ?? null,
+      groups: async ({ volumeId, gids }, signal) => {
+        const groups = parseGroups(gids);
+        const volume = this.#volume(volumeId);
+        if (volume === undefined) throw new ControlError("noSuchVolume", `No volume ${volumeId}`);
+        await volume.setGroups(groups, signal);
+        return {};
+      },
+      leave: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.leave(signal)) ?? null,
       list: async () => ({ volumes: await this.#status(undefined) }),
       status: async (_, signal) => {
         const ask = AbortSignal.any([signal, AbortSignal.timeout(statusBudgetMs)]);

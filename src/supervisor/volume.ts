@@ -1,35 +1,35 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
-import type { Leftover, Pending, VolumeStatus, VolumeUsage } from "../control/messages.ts";
+import type {
+  Leftover,
+  Pending,
+  ServerMethods,
+  SupervisorMethods,
+  VolumeStatus,
+  VolumeUsage,
+} from "../control/messages.ts";
 import {
   readLeftover,
   readVolumeRecord,
   specDigest,
   volumeIdentity,
+  writeGroups,
   writeVolumeRecord,
 } from "../control/volume-folder.ts";
-import type { CredentialsFile, VolumeSpec } from "../control/volume-spec.ts";
+import type { VolumeSpec } from "../control/volume-spec.ts";
 import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
-import type { Launcher, ServerProgram } from "./launcher.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
+import type { VolumeDependencies } from "./volume-dependencies.ts";
 import { hasNothingPending, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
 import type { VolumePaths } from "./volume-paths.ts";
 
-/** What every volume of a supervisor works with. */
-export interface VolumeDependencies {
-  readonly launcher: Launcher;
-  /** The program that serves a volume. */
-  readonly programOf: (spec: VolumeSpec, paths: VolumePaths) => ServerProgram;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Takes the servers' own log lines, each a JSON object with its line feed. */
-  readonly passOn: (line: string) => void;
-}
+type Start = SupervisorMethods["start"];
+type Ask<T> = (server: RunningServer, limit: AbortSignal) => Promise<T>;
+type Ready = ServerMethods["ready"]["result"];
 
 /** How long a server may take to finish its compounds and close its database. */
 const graceMs = 30_000;
@@ -37,6 +37,7 @@ const graceMs = 30_000;
 const readyBudgetMs = 60_000;
 /** What a flush may take beyond its own time before its server counts as lost. */
 const flushSlackMs = 10_000;
+const askBudgetMs = 30_000;
 
 /**
  * One volume on this node and its server's life. Starts, restarts and stops of a volume follow each other;
@@ -93,17 +94,15 @@ export class Volume {
    * first start that fails is taken back, unless only the caller gave up.
    * @throws {ControlError} identity; denied, unauthenticated, noSuchBucket, unavailable as the server says; supervisor.
    */
-  start(
-    volume: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | null },
-    signal: AbortSignal,
-  ): Promise<{ readonly pin: string }> {
+  start(volume: Start["params"], signal: AbortSignal): Promise<Start["result"]> {
     return this.#exclusive(async () => {
       signal.throwIfAborted();
       this.#giveUp = new AbortController();
       const isFirst = !existsSync(this.paths.marker);
       const isNew = !existsSync(this.paths.folder);
+      let ready: Ready;
       try {
-        await this.#bringUp(volume, AbortSignal.any([signal, this.#giveUp.signal]));
+        ready = await this.#bringUp(volume, AbortSignal.any([signal, this.#giveUp.signal]));
       } catch (error) {
         this.#lastError = error instanceof Error ? error.message : String(error);
         const isRefused = error instanceof ControlError && error.code === "identity";
@@ -111,14 +110,11 @@ export class Volume {
         throw error;
       }
       this.#lastError = undefined;
-      return { pin: this.paths.pin };
+      return { pin: this.paths.pin, ...ready };
     });
   }
 
-  async #bringUp(
-    volume: { readonly spec: VolumeSpec; readonly credentials: CredentialsFile | null },
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #bringUp(volume: Start["params"], signal: AbortSignal): Promise<Ready> {
     const { spec, credentials } = volume;
     const { folder, marker } = this.paths;
     const known = readVolumeRecord(folder);
@@ -145,10 +141,10 @@ export class Volume {
       this.#become("starting");
       await this.#launch();
     }
-    await this.#reachBucket(signal);
+    return await this.#reachBucket(signal);
   }
 
-  async #reachBucket(signal: AbortSignal): Promise<void> {
+  async #reachBucket(signal: AbortSignal): Promise<Ready> {
     const { clock } = this.#dependencies;
     const limit = new AbortController();
     const cancel = clock.schedule(readyBudgetMs, () =>
@@ -164,7 +160,7 @@ export class Volume {
       if (this.#server === undefined) {
         throw new ControlError("supervisor", "The volume server died as soon as it was started");
       }
-      await this.#server.client.call("ready", {}, budget);
+      return await this.#server.client.call("ready", {}, budget);
     } finally {
       cancel();
     }
@@ -181,17 +177,20 @@ export class Volume {
   /** A server behind the listener, which is there. */
   async #serve(): Promise<void> {
     const { programOf } = this.#dependencies;
-    this.#readOutput();
+    const output = this.#readOutput();
+    output.forgetWords();
     const program = programOf(this.#spec, this.paths);
-    const dependencies = { ...this.#dependencies, log: this.#log };
+    const lastWords = () => output.lastWords();
+    const dependencies = { ...this.#dependencies, log: this.#log, lastWords };
     this.#hold(await RunningServer.start(this.paths, program, dependencies));
   }
 
-  #readOutput(): void {
+  #readOutput(): ServerOutput {
     this.#output ??= new ServerOutput(this.paths.output, {
       log: this.#log,
       passOn: this.#dependencies.passOn,
     });
+    return this.#output;
   }
 
   #hold(server: RunningServer): void {
@@ -330,6 +329,25 @@ export class Volume {
     );
   }
 
+  /**
+   * Gives the volume's server, and those after it, these groups. @throws {ControlError} noSuchVolume when it is stopped.
+   */
+  async setGroups(gids: readonly number[], signal: AbortSignal): Promise<void> {
+    // The file first: a server that is being started reads it, one that runs is told.
+    if (this.#state !== "stopped") writeGroups(this.paths.folder, gids);
+    const told = await this.#ask(askBudgetMs, signal, ({ client }, limit) =>
+      client.call("groups", { gids }, limit),
+    );
+    if (told === null) throw new ControlError("noSuchVolume", "The volume is stopped");
+  }
+
+  /** Withdraws this node's record of the volume once nothing is pending; null when no server is to run. */
+  leave(signal: AbortSignal): Promise<{ readonly left: boolean } | null> {
+    return this.#ask(askBudgetMs, signal, (server, limit) =>
+      server.client.call("leave", {}, limit),
+    );
+  }
+
   /** Null when no server is to run. */
   usage(signal: AbortSignal): Promise<VolumeUsage | null> {
     return this.#ask(flushSlackMs, signal, (server, limit) =>
@@ -337,11 +355,7 @@ export class Volume {
     );
   }
 
-  #ask<T>(
-    budgetMs: number,
-    signal: AbortSignal,
-    run: (server: RunningServer, limit: AbortSignal) => Promise<T>,
-  ): Promise<T | null> {
+  #ask<T>(budgetMs: number, signal: AbortSignal, run: Ask<T>): Promise<T | null> {
     return askServer(
       { what: `Volume ${this.#spec.volumeId}`, budgetMs, signal, run },
       {

@@ -69,6 +69,8 @@ const listener = await ControlListener.open<ServerMethods>(
         }
         return pending;
       },
+      groups: () => ({}),
+      leave: () => ({ left: pendingBytes === 0 }),
       counters: () => ({ connections }),
     },
   },

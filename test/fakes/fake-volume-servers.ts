@@ -11,6 +11,13 @@ export class FakeVolumeServers implements VolumeServers {
   readonly running = new Map<string, VolumeSpec>();
   readonly credentials = new Map<string, CredentialsFile | undefined>();
   readonly pendingBytes = new Map<string, number>();
+  /** Volumes of which this node's record stands. */
+  readonly records = new Set<string>();
+  /** Thrown by every leave while set. */
+  leaveError: Error | undefined;
+  /** What starts answer of other nodes. */
+  sharedWith: readonly string[] = [];
+  readonly groups = new Map<string, readonly number[]>();
   readonly flushes: { volumeId: string; timeoutMs: number }[] = [];
   /** Thrown by the next start. */
   startError: Error | undefined;
@@ -18,13 +25,15 @@ export class FakeVolumeServers implements VolumeServers {
   async start(volume: {
     readonly spec: VolumeSpec;
     readonly credentials: CredentialsFile | undefined;
-  }): Promise<{ readonly pin: string }> {
+  }): ReturnType<VolumeServers["start"]> {
     const error = this.startError;
     this.startError = undefined;
     if (error !== undefined) throw error;
     this.running.set(volume.spec.volumeId, volume.spec);
+    this.records.add(volume.spec.volumeId);
     this.credentials.set(volume.spec.volumeId, volume.credentials);
-    return await Promise.resolve({ pin: `/run/s3files/netns/${volume.spec.volumeId}` });
+    const pin = `/run/s3files/netns/${volume.spec.volumeId}`;
+    return await Promise.resolve({ pin, sharedWith: this.sharedWith });
   }
 
   async flush(volumeId: string, timeoutMs: number): Promise<Pending | undefined> {
@@ -46,6 +55,19 @@ export class FakeVolumeServers implements VolumeServers {
       pendingBytes,
       oldestPendingMs: 0,
     });
+  }
+
+  async leave(volumeId: string): Promise<boolean> {
+    const error = this.leaveError;
+    if (error !== undefined) throw error;
+    const isClean = (this.pendingBytes.get(volumeId) ?? 0) === 0;
+    if (isClean) this.records.delete(volumeId);
+    return await Promise.resolve(isClean);
+  }
+
+  async setGroups(volumeId: string, gids: readonly number[]): Promise<void> {
+    this.groups.set(volumeId, gids);
+    await Promise.resolve();
   }
 
   async stop(volumeId: string): Promise<void> {

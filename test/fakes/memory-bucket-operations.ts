@@ -61,6 +61,24 @@ export class MemoryBucketOperations implements BucketOperations {
     return await Promise.resolve(!keys.some((key) => key.startsWith(prefix)));
   }
 
+  async listBuckets(): Promise<readonly string[]> {
+    this.#begin("listBuckets");
+    return await Promise.resolve([...this.buckets.keys()].sort());
+  }
+
+  async listKeys(page: {
+    readonly bucket: string;
+    readonly prefix: string;
+    readonly after: string;
+    readonly most: number;
+  }): Promise<readonly string[]> {
+    this.#begin(`listKeys ${page.bucket}/${page.prefix}`);
+    const keys = [...this.#bucket(page.bucket).keys()]
+      .filter((key) => key.startsWith(page.prefix) && key > page.after)
+      .sort();
+    return await Promise.resolve(keys.slice(0, page.most));
+  }
+
   async readDocument(bucket: string, key: string): Promise<DocumentRead> {
     this.#begin(`readDocument ${bucket}/${key}`);
     if (!this.buckets.has(bucket) && !this.foreign.has(bucket)) return { kind: "noSuchBucket" };

@@ -9,6 +9,10 @@ export class MemoryStageJournal implements StageJournal {
     return await Promise.resolve(text === undefined ? undefined : JSON.parse(text));
   }
 
+  async list(): Promise<readonly StageRecord[]> {
+    return await Promise.resolve([...this.#records.values()].map((text) => JSON.parse(text)));
+  }
+
   async write(record: StageRecord): Promise<void> {
     this.#records.set(record.volumeId, JSON.stringify(record));
     await Promise.resolve();

@@ -158,6 +158,39 @@ describe("BucketControl", () => {
     assert.deepEqual(progress, [1000, 1002]);
   });
 
+  it("empties a prefix of a store that knows neither versions nor deleting many at once", async () => {
+    await control.createBucket("made", signal);
+    for (const key of ["p/a", "p/b", "p/keep", "q"]) {
+      await control.writeDocument({ bucket: "made", key, text: "x" }, "absent", signal);
+    }
+    for (const operation of [
+      "ListObjectVersions",
+      "DeleteObjects",
+      "ListMultipartUploads",
+    ] as const) {
+      const action = { kind: "status", status: 501, code: "NotImplemented" } as const;
+      server.faults.add({ operation, action });
+    }
+    assert.equal(await control.isEmpty("made", "p/", signal), false);
+    await control.empty("made", { prefix: "p/", keep: "p/keep" }, signal);
+    const page = { bucket: "made", prefix: "", after: "", most: 1000 };
+    assert.deepEqual(await control.listKeys(page, signal), ["p/keep", "q"]);
+    await control.empty("made", { prefix: "p/" }, signal);
+    assert.equal(await control.isEmpty("made", "p/", signal), true);
+  });
+
+  it("lists buckets and keys in order, from where it is told", async () => {
+    for (const name of ["bbb", "aaa"]) await control.createBucket(name, signal);
+    assert.deepEqual(await control.listBuckets(signal), ["aaa", "bbb"]);
+    for (const key of ["p/c +%ü", "p/a", "p/b", "q"]) {
+      await control.writeDocument({ bucket: "aaa", key, text: "x" }, "absent", signal);
+    }
+    const keys = (after: string, most = 1000) =>
+      control.listKeys({ bucket: "aaa", prefix: "p/", after, most }, signal);
+    assert.deepEqual(await keys(""), ["p/a", "p/b", "p/c +%ü"]);
+    assert.deepEqual(await keys("p/a", 1), ["p/b"]);
+  });
+
   it("says why an operation failed, naming bucket and endpoint", async () => {
     const message = await fails(control.isEmpty("missing", "", signal), "noSuchBucket");
     assert.ok(

@@ -91,7 +91,39 @@ export function csiConformance(
       for (const { rpc } of capabilities) assert.notEqual(rpc?.type ?? "UNKNOWN", "UNKNOWN");
     });
     it("answers UNIMPLEMENTED for what it does not advertise", async () => {
-      await rejectsWith(driver.client.controller.ListVolumes({}), status.UNIMPLEMENTED);
+      await rejectsWith(driver.client.controller.GetCapacity({}), status.UNIMPLEMENTED);
+    });
+    it("lists a volume from its creation to its deletion, and knows no foreign token", async () => {
+      const { controller } = driver.client;
+      const ids = async () =>
+        (await controller.ListVolumes({})).entries.map(({ volume }) => volume?.volumeId);
+      assert.deepEqual(await ids(), []);
+      const { volumeId } = await provision();
+      assert.deepEqual(await ids(), [volumeId]);
+      await driver.client.deprovision(volumeId);
+      assert.deepEqual(await ids(), []);
+      await rejectsWith(controller.ListVolumes({ startingToken: "invalid-token" }), status.ABORTED);
+    });
+    it("lists volumes page by page, each once, also when one goes between two pages", async () => {
+      const { controller } = driver.client;
+      for (let i = 0; i < 5; i++) await provision();
+      const first = await controller.ListVolumes({ maxEntries: 2 });
+      assert.equal(first.entries.length, 2);
+      await driver.client.deprovision(first.entries[1]?.volume?.volumeId ?? "");
+      const rest = await controller.ListVolumes({ startingToken: first.nextToken });
+      assert.equal(rest.nextToken, "");
+      const seen = [...first.entries, ...rest.entries].map(({ volume }) => volume?.volumeId);
+      assert.deepEqual([...seen].sort(), [...volumes].sort());
+    });
+    it("tells an existing volume's capacity, and knows no other", async () => {
+      const { controller } = driver.client;
+      const { volumeId } = await provision();
+      const { volume } = await controller.ControllerGetVolume({ volumeId });
+      assert.equal(volume?.volumeId, volumeId);
+      assert.equal(volume?.capacityBytes, String(10 * gib));
+      const volumeIdOfNone = "none-exist-id";
+      const none = controller.ControllerGetVolume({ volumeId: volumeIdOfNone });
+      await rejectsWith(none, status.NOT_FOUND);
     });
     it("refuses a volume without a name or without capabilities", async () => {
       const { controller } = driver.client;

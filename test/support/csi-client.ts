@@ -152,6 +152,8 @@ export class CsiClient implements Disposable {
       volumeContext: {
         ...volume.volumeContext,
         "csi.storage.k8s.io/pod.name": "pod",
+        "csi.storage.k8s.io/pod.namespace": "default",
+        "csi.storage.k8s.io/pod.uid": "00000000-0000-4000-8000-000000000000",
         "csi.storage.k8s.io/ephemeral": "false",
       },
     });

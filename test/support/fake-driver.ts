@@ -7,11 +7,18 @@ import type { OpenBucketOperations } from "../../src/csi/bucket-operations.ts";
 import type { ControllerDependencies } from "../../src/csi/create-volume.ts";
 import type { NodeDependencies } from "../../src/csi/node-dependencies.ts";
 import { CsiServer } from "../../src/csi/server.ts";
+import type { ClusterEvent, Events } from "../../src/kubernetes/events.ts";
 import { FakeMounter } from "../fakes/fake-mounter.ts";
 import { FakeVolumeServers } from "../fakes/fake-volume-servers.ts";
 import { MemoryBucketOperations } from "../fakes/memory-bucket-operations.ts";
 import { MemoryStageJournal } from "../fakes/memory-stage-journal.ts";
 import { CsiClient } from "./csi-client.ts";
+
+/** What the driver's configuration says of its stores. */
+export const fakeConnections = {
+  default: { region: "us-east-1", endpoint: "http://127.0.0.1:9000" },
+  backup: { region: "eu-west-1", endpoint: "http://127.0.0.1:9001" },
+};
 
 /** The outside world of a driver process, which outlives its restarts. */
 export class FakeWorld {
@@ -19,16 +26,21 @@ export class FakeWorld {
   readonly servers = new FakeVolumeServers();
   readonly buckets = new MemoryBucketOperations();
   readonly journal = new MemoryStageJournal();
+  /** What was said to the cluster, in order. */
+  readonly said: ClusterEvent[] = [];
+  readonly events: Events = { emit: (event) => this.said.push(event) };
+  maxVolumesPerNode = 0;
   /** What the controller asked a store with. */
   readonly opened: Parameters<OpenBucketOperations>[] = [];
 
   controller(): ControllerDependencies {
     return {
-      defaults: { region: "us-east-1", endpoint: "http://127.0.0.1:9000" },
+      connections: fakeConnections,
       openBuckets: (...asked) => {
         this.opened.push(asked);
         return this.buckets;
       },
+      events: this.events,
       clock: systemClock,
     };
   }
@@ -36,8 +48,9 @@ export class FakeWorld {
   node(): NodeDependencies {
     return {
       nodeId: "node-1",
-      maxVolumesPerNode: 0,
-      defaults: { region: "us-east-1", endpoint: "http://127.0.0.1:9000" },
+      maxVolumesPerNode: this.maxVolumesPerNode,
+      events: this.events,
+      connections: fakeConnections,
       journal: this.journal,
       servers: this.servers,
       mounter: this.mounter,

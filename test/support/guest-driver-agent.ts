@@ -138,6 +138,16 @@ class Agent {
     await this.#csi.publish(volume, at);
   }
 
+  /** NodeStageVolume and NodePublishVolume for one of several pods, whose `fsGroup` is `group`. */
+  async mountForGroup(volume: ProvisionedVolume, place: MountPlace, group: number): Promise<void> {
+    const mode = "SINGLE_NODE_MULTI_WRITER" as const;
+    const mount = { volumeMountGroup: String(group) };
+    const at = { ...place, capability: { mount, accessMode: { mode } } };
+    mkdirSync(join(place.targetPath, ".."), { recursive: true });
+    await this.#csi.stage(volume, at);
+    await this.#csi.publish(volume, at);
+  }
+
   /** NodeUnpublishVolume: the pod is gone. */
   unpublish(volumeId: string, place: MountPlace): Promise<void> {
     return this.#csi.unpublish(volumeId, place.targetPath);

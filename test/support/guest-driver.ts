@@ -47,6 +47,11 @@ export interface GuestDriverOptions {
 
 const runDir = "/run/s3files";
 
+/** The CSI socket of one of the driver's processes in the guest. */
+export function guestCsiSocket(name: "controller" | "node"): string {
+  return join(runDir, `${name}-csi.sock`);
+}
+
 /**
  * The whole driver in a guest — supervisor, node and controller, each a process as in Kubernetes — and what provisioner
  * and kubelet do to it. All calls reject with {@link DriverCallError}.
@@ -125,6 +130,19 @@ exec node ${agent} ${this.#pipe} ${quoteForShell(JSON.stringify(settings))}`,
     const place = this.placeOf(name);
     await this.#call("mount", volume, place, mountFlags, secrets);
     return place.targetPath;
+  }
+
+  /** As {@link mount}, for the pod `pod` whose `fsGroup` is `group`. */
+  async mountForGroup(
+    volume: ProvisionedVolume,
+    name: string,
+    pod: string,
+    group: number,
+  ): Promise<string> {
+    const { stagingPath } = this.placeOf(name);
+    const { targetPath } = this.placeOf(pod);
+    await this.#call("mountForGroup", volume, { stagingPath, targetPath }, group);
+    return targetPath;
   }
 
   /** NodeUnpublishVolume alone: the pod is gone. */

@@ -45,9 +45,14 @@ export class PrivateRun implements Disposable {
   readonly #undo = undoWhenAbandoned(() => this.#clean());
 
   /** Starts a Node program of the repository; `stderr` collects what it says. */
-  start(script: string, args: readonly string[]): ChildProcess & { readonly said: () => string } {
+  start(
+    script: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): ChildProcess & { readonly said: () => string } {
     const child = spawn(process.execPath, [join(root, script), ...args], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...environment },
     });
     this.#children.add(child);
     let text = "";
@@ -68,6 +73,17 @@ export class PrivateRun implements Disposable {
     }
     this.#children.delete(child);
     return child.exitCode ?? child.signalCode;
+  }
+
+  /** What is left of volumes: files in the folders of the run directory, and folders on the disk. */
+  leftovers(): string[] {
+    const folders = [
+      ...["volumes", "credentials", "netns", "holders", "servers"].map((f) => join(this.runDir, f)),
+      ...["volumes", "removed", "node"].map((f) => join(this.stateDir, f)),
+    ];
+    return folders.flatMap((folder) =>
+      existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [],
+    );
   }
 
   #clean(): void {

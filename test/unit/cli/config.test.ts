@@ -78,7 +78,8 @@ describe("The configuration", () => {
       [{}, /has format undefined, not 1/],
       [{ format: 2 }, /has format 2, not 1/],
       [{ format: 1, conections: {} }, /unknown key 'conections'/],
-      [{ format: 1, connections: { other: {} } }, /unknown key 'other'; known are default/],
+      [{ format: 1, connections: { Other: {} } }, /'Other' is no name/],
+      [{ format: 1, connections: { other: { key: 1 } } }, /connections.other: unknown key 'key'/],
       [{ format: 1, connections: { default: { regoin: "x" } } }, /unknown key 'regoin'/],
       [{ format: 1, connections: { default: { region: 7 } } }, /region is no text/],
       [{ format: 1, connections: { default: { forcePathStyle: "yes" } } }, /forcePathStyle/],
@@ -86,6 +87,15 @@ describe("The configuration", () => {
       write(document);
       refused({}, message, { file });
     }
+  });
+
+  it("has connections by name, and variables speak of the default one only", () => {
+    write({ format: 1, connections: { backup: { region: "eu-west-1", caBundle: "/ca" } } });
+    const config = parseConfig({ S3FILES_CONFIG: file, S3FILES_ENDPOINT: "http://default:1" });
+    assert.deepEqual(config.connections, {
+      backup: { region: "eu-west-1", caBundle: "/ca" },
+      default: { region: "us-east-1", endpoint: "http://default:1" },
+    });
   });
 
   it("refuses malformed variables by their name, and an endpoint with a password without showing it", () => {

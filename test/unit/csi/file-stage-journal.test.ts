@@ -18,7 +18,7 @@ function recordOf(over: Partial<StageRecord> = {}): StageRecord {
     state: "staging",
     spec: volumeSpecOf(
       { id, parameters: { bucket: "bucket" }, readOnly: false },
-      { region: "us-east-1" },
+      { default: { region: "us-east-1" } },
     ),
     accessMode: "SINGLE_NODE_WRITER",
     vfsFlags: [],

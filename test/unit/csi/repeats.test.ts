@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
+import { jsonLog } from "../../../src/base/log.ts";
 import { MountError } from "../../../src/csi/mounter.ts";
+import { reportDrift } from "../../../src/csi/reconcile.ts";
 import { VolumeServerError } from "../../../src/csi/volume-servers.ts";
 import { rejectsWith } from "../../sanity/conformance.ts";
 import type { CsiClient, ProvisionedVolume } from "../../support/csi-client.ts";
@@ -97,6 +99,61 @@ describe("Repeated and failing calls", () => {
     await client.unstage(volumeId, stagingPath);
     const calls = world.mounter.calls.slice(-2);
     assert.deepEqual(calls, [`writeBack ${stagingPath}`, `unmount ${stagingPath}`]);
+  });
+
+  it("Unstage waits until this node's record is withdrawn, and only as long as it would for data", async () => {
+    const volume = await running();
+    const { volumeId } = volume;
+    await client.unpublish(volumeId, targetPath);
+    world.servers.leaveError = down();
+    const once = () => client.node.NodeUnstageVolume({ volumeId, stagingTargetPath: stagingPath });
+    await rejectsWith(once(), status.ABORTED);
+    assert.ok(world.servers.running.has(volumeId));
+    const record = await world.journal.read(volumeId);
+    assert.ok(record);
+    await world.journal.write({ ...record, unstageBeganMs: 1 });
+    await once();
+    assert.equal(world.servers.running.size, 0);
+    assert.deepEqual([...world.servers.records], [volumeId]);
+  });
+
+  it("Stage says on which node a volume is that one node has at a time", async () => {
+    const volume = await provision("v-12345678-1234-1234-1234-123456789abc");
+    world.servers.startError = new VolumeServerError("elsewhere", "is on node two with 7 bytes");
+    await rejectsWith(client.stage(volume, { stagingPath }), status.ABORTED);
+    assert.equal(await world.journal.read(volume.volumeId), undefined);
+    await client.stage(volume, { stagingPath });
+    assert.equal(world.servers.running.get(volume.volumeId)?.singleNode, true);
+    assert.equal(world.servers.running.get(volume.volumeId)?.nodeName, "node-1");
+  });
+
+  it("Unstage after a restart of the machine exports what is left and withdraws the node's record", async () => {
+    const volume = await running();
+    const { volumeId } = volume;
+    const reboot = () => {
+      world.servers.running.clear();
+      world.mounter.table.length = 0;
+    };
+    reboot();
+    const log = jsonLog({ level: "warn", fields: {} }, () => undefined);
+    assert.equal(await reportDrift({ journal: world.journal, mounter: world.mounter }, log), 1);
+    await client.unpublish(volumeId, targetPath);
+    world.servers.startError = down();
+    const once = () => client.node.NodeUnstageVolume({ volumeId, stagingTargetPath: stagingPath });
+    await rejectsWith(once(), status.UNAVAILABLE);
+    world.servers.pendingBytes.set(volumeId, 10);
+    await rejectsWith(once(), status.ABORTED);
+    assert.ok(world.servers.running.has(volumeId));
+    reboot();
+    world.servers.pendingBytes.clear();
+    await once();
+    assert.deepEqual([...world.servers.records, ...world.servers.running.keys()], []);
+    assert.equal(await world.journal.read(volumeId), undefined);
+    await client.stage(volume, { stagingPath });
+    reboot();
+    world.servers.startError = new VolumeServerError("elsewhere", "is on node two");
+    await once();
+    assert.equal(await world.journal.read(volumeId), undefined);
   });
 
   it("a CreateVolume that was cut off at any step is finished by its repeat", async () => {

@@ -40,7 +40,7 @@ describe("a running server", () => {
       {
         log: silentLog,
         handlers: {
-          ...{ ready: none, usage: none, flush: none, counters: none },
+          ...{ ready: none, usage: none, flush: none, groups: none, leave: none, counters: none },
           status: () => {
             asked += 1;
             return answer();

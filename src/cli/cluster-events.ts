@@ -1,0 +1,20 @@
+import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { ClusterApi } from "../kubernetes/api.ts";
+import { ClusterEvents } from "../kubernetes/cluster-events.ts";
+import { type Events, noEvents } from "../kubernetes/events.ts";
+import type { Config } from "./config.ts";
+
+/** Where kubelet puts a pod's service account. */
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Events in the cluster that this process runs in; none outside one. */
+export function clusterEvents(
+  { clusterApi: url }: Config,
+  process: { readonly component: string; readonly host: string },
+  log: Log,
+): Events {
+  if (url === undefined) return noEvents;
+  const api = new ClusterApi({ url, serviceAccount });
+  return new ClusterEvents(process, { api, clock: systemClock, log });
+}

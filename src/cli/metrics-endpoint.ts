@@ -1,0 +1,28 @@
+import type { Log } from "../base/log.ts";
+import { MetricsEndpoint, type ShownMetrics } from "../metrics/endpoint.ts";
+import { type Arguments, CommandError } from "./arguments.ts";
+
+/** The option of every process that shows metrics. */
+export const metricsOption = {
+  "metrics-listen": {
+    value: "[HOST:]PORT",
+    help: "address of GET /metrics, on 127.0.0.1 without a host; default: none",
+  },
+} as const;
+
+/** Shows the metrics where the command line says; nowhere unless it does. @throws {CommandError} */
+export async function serveMetrics(
+  args: Arguments,
+  metrics: ShownMetrics,
+  log: Log,
+): Promise<AsyncDisposable> {
+  const at = args.address("metrics-listen");
+  if (at === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  try {
+    const endpoint = await MetricsEndpoint.open(at, { metrics, log });
+    log.info("Metrics", { host: at.host, port: endpoint.port });
+    return endpoint;
+  } catch (cause) {
+    throw new CommandError(`Cannot show metrics at ${at.host}:${at.port}`, { cause });
+  }
+}

@@ -1,0 +1,77 @@
+import type { Events } from "../kubernetes/events.ts";
+import { describePlace, type VolumeBucket } from "./bucket-volumes.ts";
+import type { ControllerDependencies } from "./create-volume.ts";
+import { openVolume, type VolumeRequest } from "./open-volume.ts";
+import type { OwnershipMark } from "./ownership-mark.ts";
+import type { RpcCall } from "./unary.ts";
+
+/** What a policy makes of the mark, in one conditional write: what follows, if anything, can be cut off anywhere. */
+const stateAfter = {
+  delete: "deleting",
+  retain: "released",
+  archive: "archived",
+} as const satisfies Record<OwnershipMark["onDelete"], OwnershipMark["state"]>;
+
+/**
+ * Deletes, releases or archives the volume, as its mark says. Only what carries the mark of this very volume is
+ * touched; a volume that does not exist has been deleted (CSI spec, DeleteVolume). What is not removed within the
+ * call's time is removed by its repeats.
+ * @throws {CsiError} INVALID_ARGUMENT; ABORTED when somebody else works on the volume or still writes;
+ * DEADLINE_EXCEEDED; PERMISSION_DENIED, UNAUTHENTICATED, UNAVAILABLE from the store.
+ */
+export async function deleteVolume(
+  request: VolumeRequest,
+  dependencies: ControllerDependencies & RpcCall,
+): Promise<Record<string, never>> {
+  const volume = openVolume(request, dependencies);
+  if (volume === undefined) return {};
+  const { log } = dependencies;
+  const found = await volume.readMark();
+  switch (found.kind) {
+    case "noSuchBucket":
+      return {};
+    case "foreign":
+      log.warn("Kept: the bucket or prefix does not carry this volume's mark");
+      return {};
+    case "unmarked":
+      // A crash between removing the mark and removing the bucket, or the index entry.
+      if (await volume.isLeftover()) await volume.removeBucket();
+      await volume.removeFromIndex();
+      return {};
+    case "marked": {
+      const { mark, etag } = found;
+      if (mark.volumeId !== request.volumeId) {
+        // Released, and taken over by another volume since.
+        log.warn("Kept: the bucket or prefix belongs to another volume", { owner: mark.volumeId });
+        return {};
+      }
+      const isOver = mark.state === "released" || mark.state === "archived";
+      if (!isOver) {
+        await changeState(volume, mark, etag);
+        if (mark.onDelete === "delete") await volume.remove(mark);
+        else tell(volume, mark, dependencies.events);
+      }
+      await volume.removeFromIndex();
+      return {};
+    }
+  }
+}
+
+function tell(volume: VolumeBucket, mark: OwnershipMark, events: Events): void {
+  const isArchived = mark.onDelete === "archive";
+  events.emit({
+    // The volume's CSI name is that of the PersistentVolume.
+    object: { kind: "PersistentVolume", name: mark.name },
+    type: "Normal",
+    reason: isArchived ? "VolumeArchived" : "VolumeReleased",
+    message: `${describePlace(volume.place)}: the data stays, as onDelete: ${mark.onDelete} says${isArchived ? "; no volume takes its place" : ""}`,
+  });
+}
+
+async function changeState(volume: VolumeBucket, mark: OwnershipMark, etag: string): Promise<void> {
+  const state = stateAfter[mark.onDelete];
+  if (mark.state === state) return;
+  const now = await volume.writeMark({ ...mark, state }, etag);
+  if (now.state === state && now.volumeId === mark.volumeId) return;
+  throw volume.error("ABORTED", "the ownership mark changed while the volume was being deleted");
+}

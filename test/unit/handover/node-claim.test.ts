@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { NodeClaim } from "../../../src/handover/node-claim.ts";
+import { describeNodeRecord, nodeRecordKey } from "../../../src/handover/node-record.ts";
+import { type ObjectStore, objectKey } from "../../../src/s3/object-store.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
+import { MemoryObjectStore } from "../../fakes/memory-object-store.ts";
+
+describe("A node's record of a volume", () => {
+  let store: MemoryObjectStore;
+  let clock: FakeClock;
+  let claims: number;
+  beforeEach(() => {
+    store = new MemoryObjectStore();
+    clock = new FakeClock();
+    claims = 0;
+  });
+  const node = (name: string, isSingleNode = true, over: ObjectStore = store) =>
+    new NodeClaim(
+      { prefix: "v/", node: name, isSingleNode },
+      { store: over, clock, newClaim: () => `claim ${++claims}` },
+    );
+  const keyOf = (name: string) => objectKey(nodeRecordKey("v/", name));
+
+  it("keeps a single-node volume from every other node until it is withdrawn", async () => {
+    const [one, two] = [node("one"), node("two")];
+    assert.deepEqual(await one.claim(), { kind: "claimed", others: [] });
+    const refused = await two.claim();
+    assert.equal(refused.kind, "elsewhere");
+    assert.deepEqual(
+      refused.others.map((record) => record.node),
+      ["one"],
+    );
+    assert.equal((await store.head(keyOf("two"))).kind, "notFound");
+    await one.release();
+    assert.equal((await two.claim()).kind, "claimed");
+  });
+
+  it("tells the others what is pending, and how old that is", async () => {
+    const one = node("one");
+    await one.claim();
+    await one.update({ pendingBytes: 4096, oldestPendingMs: 5_000 });
+    const [record] = (await node("two").claim()).others;
+    assert.ok(record);
+    const laterMs = Number(clock.nowNs() / 1_000_000n) + 60_000;
+    assert.match(
+      describeNodeRecord(record, laterMs),
+      /^node one since \S+ with 4096 bytes pending, the oldest change 65 s old as of 60 s ago$/,
+    );
+  });
+
+  it("counts a restarted server's record as its own, also after what it said last was lost", async () => {
+    await node("one").claim();
+    const again = node("one");
+    assert.equal((await again.claim()).kind, "claimed");
+    assert.equal(claims, 1);
+    assert.equal(await again.mayExport(), true);
+    const other = node("one");
+    await other.claim();
+    await other.update({ pendingBytes: 1, oldestPendingMs: 1 });
+    assert.equal(await again.mayExport(), true);
+    await again.update({ pendingBytes: 2, oldestPendingMs: 2 });
+    await other.release();
+    assert.equal((await store.head(keyOf("one"))).kind, "notFound");
+  });
+
+  it("lets nothing be exported once the volume was taken away, whoever has it then", async () => {
+    const [one, two] = [node("one"), node("two")];
+    assert.equal(await one.mayExport(), false);
+    await one.claim();
+    await store.delete(keyOf("one"), "any");
+    assert.equal(await one.mayExport(), false);
+    assert.equal((await two.claim()).kind, "claimed");
+    assert.equal((await one.claim()).kind, "elsewhere");
+    // A record of this node that a later server made is none of this one's.
+    await two.release();
+    await node("one").claim();
+    assert.equal(await one.mayExport(), false);
+    await one.release();
+    assert.equal((await store.head(keyOf("one"))).kind, "found");
+  });
+
+  it("is made by at most one of two nodes that see nobody at the same time", async () => {
+    const waiting: (() => void)[] = [];
+    const together = new Proxy<ObjectStore>(store, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name);
+        if (name !== "put" || typeof method !== "function") {
+          return typeof method === "function" ? method.bind(target) : method;
+        }
+        return async (...args: readonly unknown[]) => {
+          await new Promise<void>((go) => {
+            waiting.push(go);
+            if (waiting.length === 2) for (const one of waiting) one();
+          });
+          return await method.apply(target, args);
+        };
+      },
+    });
+    const both = await Promise.all([
+      node("one", true, together).claim(),
+      node("two", true, together).claim(),
+    ]);
+    assert.ok(both.filter(({ kind }) => kind === "claimed").length <= 1);
+    const left = await store.list({ prefix: "v/.s3files/nodes/" });
+    assert.equal(left.objects.length, both.filter(({ kind }) => kind === "claimed").length);
+  });
+
+  it("names the other nodes of a volume that several may have, and stops none of them", async () => {
+    const [one, two] = [node("one", false), node("two", false)];
+    await one.claim();
+    const second = await two.claim();
+    assert.equal(second.kind, "claimed");
+    assert.deepEqual(
+      second.others.map((record) => record.node),
+      ["one"],
+    );
+    await store.delete(keyOf("one"), "any");
+    assert.equal(await one.mayExport(), true);
+  });
+
+  it("stands even when it cannot be read", async () => {
+    const body = Buffer.from("{broken");
+    const put = { sizeBytes: body.length, chunks: [body] };
+    await store.put(keyOf("a/b node"), put, { metadata: {} }, "absent");
+    const { kind, others } = await node("two").claim();
+    assert.deepEqual([kind, others[0]?.node], ["elsewhere", "a/b node"]);
+  });
+});
