@@ -100,16 +100,24 @@ export class ObjectStoreError extends Error {
   /** The S3 error code, such as `AccessDenied`, or the socket's error code. */
   readonly s3Code: string;
   readonly status: number | undefined;
+  /** Nothing of the request can have reached S3: no connection was made, or there were no credentials. */
+  readonly isUnsent: boolean;
   constructor(
     code: ObjectStoreErrorCode,
     message: string,
-    detail: { readonly s3Code: string; readonly status?: number; readonly cause?: unknown },
+    detail: {
+      readonly s3Code: string;
+      readonly status?: number;
+      readonly isUnsent?: boolean;
+      readonly cause?: unknown;
+    },
   ) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = "ObjectStoreError";
     this.code = code;
     this.s3Code = detail.s3Code;
     this.status = detail.status;
+    this.isUnsent = detail.isUnsent ?? false;
   }
 }
 

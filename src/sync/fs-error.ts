@@ -18,6 +18,11 @@ export function toFsError(error: unknown, doing: string): FsError {
   return new FsError(code, `${doing} failed`, { cause: error });
 }
 
+/** Whether a request that failed cannot have had any effect, then or later, because nothing of it was sent. */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof ObjectStoreError && error.isUnsent;
+}
+
 /** Whether the failure may pass by itself: no answer, or an overloaded store. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof ObjectStoreError) return error.code === "unavailable";

@@ -56,6 +56,11 @@ export function unavailable(message = "Connection reset"): ObjectStoreError {
   return new ObjectStoreError("unavailable", message, { s3Code: "ECONNRESET" });
 }
 
+/** An `unavailable` of a request that no connection was made for. */
+export function unreachable(message = "Connection refused"): ObjectStoreError {
+  return new ObjectStoreError("unavailable", message, { s3Code: "ECONNREFUSED", isUnsent: true });
+}
+
 /** Any object store with faults injected in front of it; without rules it only passes on. */
 export class FaultyObjectStore implements ObjectStore {
   readonly #inner: ObjectStore;

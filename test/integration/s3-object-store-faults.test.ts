@@ -150,6 +150,15 @@ describe("S3ObjectStore on a bad day", () => {
     await using run = await open([found], { endpoint, maxAttempts: 2 });
     const error = await errorOf(run.store.head(key));
     assert.deepEqual([error.code, error.s3Code], ["unavailable", "ECONNREFUSED"]);
+    assert.ok(error.isUnsent);
+    assert.ok((await errorOf(run.store.delete(key, "any"))).isUnsent);
+  });
+
+  it("does not say of a request cut off on its way that it was not sent", async () => {
+    await using run = await open([reset]);
+    const error = await errorOf(run.store.delete(key, "any"));
+    assert.equal(error.code, "unavailable");
+    assert.ok(!error.isUnsent);
   });
 
   it("ends a request under way with the signal's reason", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { unreachable } from "../../fakes/faulty-object-store.ts";
 import { pattern, sizes, TestVolume } from "./test-volume.ts";
 
 function operations(volume: TestVolume): string[] {
@@ -280,6 +281,27 @@ describe("export", () => {
     assert.equal(volume.engine.status().pendingFiles, 1);
     await volume.pass(60_000);
     assert.equal(volume.bucket.text("a"), "TWO and more");
+  });
+
+  it("remembers no request that never left this machine", async () => {
+    await using volume = await new TestVolume().start();
+    for (const key of ["gone", "edited"]) volume.bucket.putObject(key, "old");
+    await volume.remove("gone");
+    await volume.patch("edited", 0, "NEW");
+    await volume.write("large", pattern(3 * sizes.part));
+    const error = unreachable();
+    const operation = ["put", "completeMultipart", "delete"] as const;
+    using fault = volume.faults.add({ operation, action: { kind: "fail", error } });
+    await volume.engine.flush();
+    assert.ok(fault.hits >= 2);
+    assert.deepEqual(volume.state.journal.all(), []);
+    fault.remove();
+    await volume.pass(60_000);
+    await volume.flush();
+    assert.deepEqual(volume.bucket.keys(), ["edited", "large"]);
+    assert.equal(volume.bucket.text("edited"), "NEW");
+    assert.deepEqual(volume.bucket.unfinishedUploads(), []);
+    assert.deepEqual(volume.state.journal.all(), []);
   });
 
   it("deletes again what was unlinked or moved away while it was on its way", async () => {
