@@ -76,7 +76,12 @@ export class Exporter {
     const row = context.state.inodes.get(inode);
     if (row === undefined || row.dirty === 0 || row.dirty >= dirtyBits.local) return undefined;
     const key = context.keyOf(row);
-    if (key !== undefined) return key;
+    if (key !== undefined) {
+      const isBack = row.dirty === dirtyBits.name && row.remote?.key === key;
+      if (!isBack || context.hasLiveAttempt(inode)) return key;
+      context.transaction(() => context.state.inodes.put({ ...row, dirty: 0 }));
+      return undefined;
+    }
     const parent = context.state.entries.parent(inode);
     const place =
       parent === undefined
