@@ -127,6 +127,11 @@ nodeAffinity:
 - { name: config, mountPath: /etc/s3files, readOnly: true }
 {{- end }}
 
+{{/* A variable, so that commands which an operator runs in the container know it too. */}}
+{{- define "s3files.configEnv" -}}
+- { name: S3FILES_CONFIG, value: /etc/s3files/config.json }
+{{- end }}
+
 {{- define "s3files.credentialsVolumes" -}}
 {{- $fullname := include "s3files.fullname" . }}
 {{- range $name, $given := include "s3files.connections" . | fromJson }}
