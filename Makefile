@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/build/bin:$(PATH)
 
 PACKAGES_NATIVE := gcc libc6-dev
 PACKAGES_DEMO := $(PACKAGES_NATIVE) user-mode-linux nfs-common iproute2 kmod e2fsprogs
-PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync
+PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync tini
 PACKAGES_REFERENCE := $(PACKAGES_TEST) nfs-kernel-server
 PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
 
@@ -24,7 +24,7 @@ CFLAGS := -O2 -Wall -Wextra -Werror
 # CommonJS packages in an ES module ask for Node's own modules by `require`.
 BANNER := import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
 
-.PHONY: help demo test check bench soak reference clean setup-demo setup-test setup-check setup-bench setup-reference
+.PHONY: help demo test check bench soak reference deploy image-root clean setup-demo setup-test setup-check setup-bench setup-reference
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -33,7 +33,7 @@ demo: setup-demo
 	@node test/e2e/demo.ts
 
 test: setup-test
-	@scripts/run-tests.sh fast contract integration e2e
+	@scripts/run-tests.sh fast contract chart integration e2e
 
 check: setup-check
 	@scripts/run-tests.sh fast
@@ -48,6 +48,17 @@ soak: setup-test
 
 reference: setup-reference
 	@scripts/run-tests.sh reference
+
+# What the chart renders: deploy/ and the golden renderings of its tests.
+deploy: build/bin/helm
+	@scripts/render-chart.sh .
+
+build/bin/helm:
+	@scripts/install-helm.sh
+
+# The image's files without Docker, for tests; see Dockerfile.
+image-root: $(LAUNCHER) dist/main.js
+	@scripts/build-image-root.sh build/image
 
 clean:
 	rm -rf build dist dist.partial node_modules src/csi/gen
@@ -64,6 +75,8 @@ setup-test:
 	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
 	@scripts/install-versitygw.sh
 	@scripts/install-csi-sanity.sh
+	@scripts/install-helm.sh
+	@scripts/install-kubeconform.sh
 
 setup-check:
 	@scripts/preflight.sh npm

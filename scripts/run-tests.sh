@@ -1,7 +1,7 @@
 #!/bin/bash
 # run-tests.sh <stage>...: runs stages of the tests, all of them even when one fails, and fails if any did.
 # fast: format, lint, types, unit tests · contract: suites over fakes and in-process servers, protocol, model, sanity
-# integration: independent servers and real processes · e2e: the Linux NFS client · reference: see Makefile
+# chart: the Helm chart, its renderings and the examples · integration: independent servers and real processes · e2e: the Linux NFS client · reference: see Makefile
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/logs
@@ -45,6 +45,7 @@ for stage in "$@"; do
       step "unit tests" mocha_in test/unit
       ;;
     contract) step "contract, protocol, model and sanity tests" mocha_in test/contract test/protocol test/model test/sanity ;;
+    chart) step "the chart" mocha_in test/chart ;;
     integration) step "integration tests" mocha_in test/integration ;;
     e2e) step "the real client" e2e_lanes ;;
     reference) step "the reference server" mocha_in test/reference ;;
