@@ -44,15 +44,16 @@ describe("the hook before an uninstall", () => {
     rmSync(folder, { recursive: true });
   });
 
-  const hook = (): Promise<Run> =>
-    run(process.execPath, [join(chart, "files/refuse-uninstall.mts")], {
-      API_URL: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
-      KUBERNETES_SERVICE_HOST: "127.0.0.1",
-      TOKEN_FILE: token,
-      DRIVER: driver,
-      RELEASE: "s3files",
-      NAMESPACE: "storage",
-    });
+  const script = join(chart, "files/refuse-uninstall.mts");
+  const environment = () => ({
+    API_URL: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+    KUBERNETES_SERVICE_HOST: "127.0.0.1",
+    TOKEN_FILE: token,
+    DRIVER: driver,
+    RELEASE: "s3files",
+    NAMESPACE: "storage",
+  });
+  const hook = (): Promise<Run> => run(process.execPath, [script], environment());
 
   const page = (items: readonly object[], next?: string) => ({
     status: 200,
@@ -93,6 +94,15 @@ describe("the hook before an uninstall", () => {
       0,
       "No pod uses a volume of s3files.csi.dev\n",
     ]);
+  });
+
+  it("refuses when the cluster's API does not answer, and says where it asked", async () => {
+    const { status, stderr } = await run(process.execPath, [script], {
+      ...environment(),
+      API_URL: "http://127.0.0.1:1",
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /no answer of the cluster's API at http:\/\/127\.0\.0\.1:1/);
   });
 
   it("refuses when the cluster does not let it look, and keeps its token to itself", async () => {

@@ -68,6 +68,8 @@ export async function listAll<Item>(
     const answer = await fetch(url, {
       headers: { authorization: `Bearer ${api.token}` },
       signal: AbortSignal.timeout(30_000),
+    }).catch((cause: unknown) => {
+      throw new Error(`GET ${path}: no answer of the cluster's API at ${api.url}`, { cause });
     });
     if (answer.status !== 200) {
       throw new Error(
