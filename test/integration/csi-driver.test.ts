@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -157,5 +158,28 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     await client.stage(volume, { stagingPath });
     await client.unstage(volume.volumeId, stagingPath);
     await client.deprovision(volume.volumeId);
+  });
+
+  it("takes a Secret's keys to the server, and puts them into no log, argument or file on the disk", async () => {
+    const { accessKeyId, secretAccessKey } = driver.s3;
+    const secrets = { accessKeyId, secretAccessKey };
+    const parameters = { authenticationSource: "secret" };
+    const volume = await client.provision({ name: "pvc-secret", parameters, secrets });
+    await client.stage(volume, { stagingPath, secrets });
+    const search = ["-rlF", secretAccessKey, driver.run.stateDir];
+    assert.equal(spawnSync("grep", search, { encoding: "utf8" }).stdout, "");
+    const arguments_ = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" });
+    assert.ok(!arguments_.includes(secretAccessKey));
+    const wrong = { ...secrets, secretAccessKey: "not-the-secret" };
+    await assert.rejects(client.deprovision(volume.volumeId, wrong), (error: Error) => {
+      assert.match(error.message, /UNAUTHENTICATED/);
+      return !error.message.includes("not-the-secret");
+    });
+    await client.unstage(volume.volumeId, stagingPath);
+    await client.deprovision(volume.volumeId, secrets);
+    assert.match(driver.everyLog(), /"volumeId":"s3files-pvc-secret/);
+    for (const secret of [secretAccessKey, "not-the-secret"]) {
+      assert.ok(!driver.everyLog().includes(secret));
+    }
   });
 });

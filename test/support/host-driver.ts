@@ -122,6 +122,11 @@ export class HostDriver implements AsyncDisposable {
     return this.#processes.get(name)?.said().stderr ?? "";
   }
 
+  /** Everything that the driver's processes have logged, the volumes' servers through the supervisor. */
+  everyLog(): string {
+    return [this.log("controller"), this.log("node"), this.#supervisor?.said() ?? ""].join("");
+  }
+
   /** The lines of the mount table. */
   mounts(): string[] {
     return readFileSync(this.#mountTable, "utf8").split("\n").slice(0, -1);
