@@ -185,4 +185,25 @@ describe("The whole driver, the kernel's mounts replaced", function () {
       assert.ok(!driver.everyLog().includes(secret));
     }
   });
+
+  it("needs to write its node's record for a volume of one node at a time, and for no other", async () => {
+    const faults = `${driver.s3.endpoint}/_dev-s3/faults`;
+    const body = { operation: "PutObject", action: { kind: "status", status: 403 } };
+    await fetch(faults, { method: "POST", body: JSON.stringify(body) });
+    try {
+      const volume = existing();
+      const single = client.stage(volume, { stagingPath });
+      await assert.rejects(
+        single,
+        /PERMISSION_DENIED: Volume a static volume: .*records.*AccessDenied/,
+      );
+      for (const mode of ["MULTI_NODE_MULTI_WRITER", "MULTI_NODE_READER_ONLY"] as const) {
+        await client.stage(volume, { stagingPath, capability: mountCapabilityOf(mode) });
+        await client.unstage(volume.volumeId, stagingPath);
+      }
+    } finally {
+      await fetch(faults, { method: "DELETE" });
+    }
+    assert.deepEqual(driver.run.leftovers(), []);
+  });
 });
