@@ -3,7 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { CsiMetrics } from "../metrics/csi-metrics.ts";
 import type { Command } from "./arguments.ts";
 import { BucketClients } from "./bucket-operations.ts";
-import { clusterEvents } from "./cluster-events.ts";
+import { clusterEvents } from "./cluster.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
 import { driverConnections, driverCredentials } from "./driver-connection.ts";
 import { processLog } from "./log.ts";

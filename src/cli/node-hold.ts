@@ -5,7 +5,7 @@ import { ControlError } from "../control/error.ts";
 import type { Pending, ServerMethods } from "../control/messages.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import type { ExportFence } from "../handover/export-fence.ts";
-import { NodeClaim } from "../handover/node-claim.ts";
+import { type Claim, NodeClaim } from "../handover/node-claim.ts";
 import { describeNodeRecord } from "../handover/node-record.ts";
 import { bucketErrorKind } from "../s3/check-bucket.ts";
 import { type ObjectStore, ObjectStoreError } from "../s3/object-store.ts";
@@ -53,8 +53,17 @@ export class NodeHold {
   async take(): Promise<ServerMethods["ready"]["result"]> {
     const claim = this.#claim;
     if (claim === undefined) return {};
-    const { volumeId } = this.#spec;
-    const { kind, others } = await named(volumeId, () => claim.claim());
+    const { volumeId, singleNode = false } = this.#spec;
+    let answer: Claim;
+    try {
+      answer = await named(volumeId, () => claim.claim());
+    } catch (error) {
+      // Keys that may only read are enough for a volume that nobody has to give up.
+      if (singleNode || !(error instanceof ControlError) || error.code !== "denied") throw error;
+      this.#log.warn("This node's record of the volume cannot be written", { error });
+      return {};
+    }
+    const { kind, others } = answer;
     if (kind === "elsewhere") {
       const nowMs = Number(this.#clock.nowNs() / 1_000_000n);
       const who = others.map((one) => describeNodeRecord(one, nowMs)).join("; ");

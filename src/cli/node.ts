@@ -7,7 +7,7 @@ import { isVolumeMount, mountedVolumes } from "../csi/mountinfo.ts";
 import { reportDrift } from "../csi/reconcile.ts";
 import { CsiMetrics } from "../metrics/csi-metrics.ts";
 import type { Command } from "./arguments.ts";
-import { clusterEvents } from "./cluster-events.ts";
+import { clusterEvents, takeStartupTaint } from "./cluster.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
 import { driverConnections } from "./driver-connection.ts";
 import { launcherPath } from "./launcher-path.ts";
@@ -32,6 +32,10 @@ export const nodeCommand: Command = {
       help: "keeps the stage records in its folder node; default: /var/lib/s3files",
     },
     "max-volumes": { value: "N", help: "volumes that fit on this node; default: no limit" },
+    "startup-taint": {
+      value: "KEY",
+      help: "taint to take from this node once kubelet knows the driver; default: none",
+    },
     launcher: { value: "PATH", help: "the native helper; default: where make or the image put it" },
     mountinfo: {
       value: "PATH",
@@ -66,6 +70,8 @@ export const nodeCommand: Command = {
     });
     const journal = new FileStageJournal(join(stateDirectory, "node"));
     await reportDrift({ journal, mounter }, log);
+    const key = args.text("startup-taint");
+    if (key !== undefined) takeStartupTaint(config, { node: nodeId, key }, { log, signal });
     await using _endpoint = await serveMetrics(args, metrics, log);
     await serveCsi(
       {

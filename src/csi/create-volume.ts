@@ -191,7 +191,11 @@ export async function createVolume(
       signal: dependencies.signal,
     },
   );
-  const mark = await own(volume, wanted, dependencies);
+  const mark = await own(volume, wanted, dependencies).catch((cause: unknown) => {
+    const isGone = cause instanceof CsiError && cause.code === "NOT_FOUND" && wanted.ownBucket;
+    if (!isGone) throw cause;
+    throw volume.error("ABORTED", "the bucket went away while the volume was being made", cause);
+  });
   assertSame(volume, mark, wanted);
   return {
     volume: {
@@ -256,6 +260,10 @@ async function own(
         return volume.writeMark(fresh(isEmpty));
       }
       if (await volume.isLeftover()) return volume.writeMark(fresh(true));
+      if ((await volume.readMark()).kind !== "unmarked") {
+        // What makes it not empty is the mark that the other replica has written since.
+        throw volume.error("ABORTED", "another call is making the volume");
+      }
       throw volume.error(
         "ALREADY_EXISTS",
         "the bucket exists and does not carry the driver's mark",

@@ -1,6 +1,7 @@
 import type { Events } from "../kubernetes/events.ts";
 import { describePlace, type VolumeBucket } from "./bucket-volumes.ts";
 import type { ControllerDependencies } from "./create-volume.ts";
+import { CsiError } from "./error.ts";
 import { openVolume, type VolumeRequest } from "./open-volume.ts";
 import type { OwnershipMark } from "./ownership-mark.ts";
 import type { RpcCall } from "./unary.ts";
@@ -25,6 +26,20 @@ export async function deleteVolume(
 ): Promise<Record<string, never>> {
   const volume = openVolume(request, dependencies);
   if (volume === undefined) return {};
+  try {
+    return await deleteFrom(volume, request, dependencies);
+  } catch (error) {
+    // The other replica was faster, and the bucket is gone.
+    if (error instanceof CsiError && error.code === "NOT_FOUND") return {};
+    throw error;
+  }
+}
+
+async function deleteFrom(
+  volume: VolumeBucket,
+  request: VolumeRequest,
+  dependencies: ControllerDependencies & RpcCall,
+): Promise<Record<string, never>> {
   const { log } = dependencies;
   const found = await volume.readMark();
   switch (found.kind) {

@@ -7,6 +7,7 @@ import { mountedTargets, unmountVolume } from "./mounted.ts";
 import { isVolumeMount, type MountEntry, mountAt } from "./mountinfo.ts";
 import type { NodeDependencies } from "./node-dependencies.ts";
 import { podReference } from "./references.ts";
+import { credentialsFor } from "./secrets.ts";
 import { groupsOf, type Publication, type StageRecord } from "./stage-journal.ts";
 import type { RpcCall } from "./unary.ts";
 import { tellPending, tellShared } from "./volume-events.ts";
@@ -63,6 +64,19 @@ async function staged(
 }
 
 /**
+ * Hands a Secret's keys on that came with the Publish: they may be newer than those of the Stage, which comes once. The
+ * server that has them already is left alone.
+ */
+async function renewKeys(
+  { secrets }: NodePublishVolumeRequest__Output,
+  { spec, authenticationSource }: StageRecord,
+  { servers, signal }: NodeDependencies & RpcCall,
+): Promise<void> {
+  if (authenticationSource !== "secret" || Object.keys(secrets).length === 0) return;
+  await servers.start({ spec, credentials: credentialsFor("secret", secrets) }, signal);
+}
+
+/**
  * Shows the staged volume at the target path: journal, directory, bind mount, check. Repeats are answered
  * from mountinfo; a first publish that fails leaves neither mount nor directory.
  * @throws {CsiError} INVALID_ARGUMENT; FAILED_PRECONDITION when not staged, or for a second target of a volume
@@ -75,6 +89,7 @@ export async function publishVolume(
   const wanted = judge(request);
   const { journal, mounter, log } = dependencies;
   const { record, source, entry } = await staged(request, dependencies);
+  await renewKeys(request, record, dependencies);
   const publication: Publication = {
     ...wanted,
     readOnly: wanted.readOnly || record.spec.readOnly,

@@ -109,14 +109,13 @@ async function withdraw(
 }
 
 /**
- * Starts the server of a volume that was staged and has none, as after a restart of the machine: what it left on the
+ * Starts the server of a volume that has none, as after a restart of the machine: what it left on the
  * disk is to be exported, and this node's record withdrawn. False when its keys are gone.
  */
 async function revive(
   record: StageRecord,
   { servers, log, signal }: NodeDependencies & RpcCall,
 ): Promise<boolean> {
-  if (record.state !== "staged") return false;
   if (record.authenticationSource !== "driver") {
     log.error(
       "Unstaged without its server: the keys of its Secret are gone, and what is here waits",
@@ -143,8 +142,9 @@ async function exportPending(
       pending = await servers.flush(id, waitMs, signal);
     }
   } catch (cause) {
-    if (cause instanceof VolumeServerError && cause.code === "elsewhere") {
-      log.error("The volume was given to another node: what is here stays here", { cause });
+    const code = cause instanceof VolumeServerError ? cause.code : undefined;
+    if (code === "elsewhere" || code === "noSuchBucket") {
+      log.error("The volume is no longer this node's: what is here stays here", { cause });
       return;
     }
     if (!(cause instanceof VolumeServerError) || leftMs > 0) throw cause;

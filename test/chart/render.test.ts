@@ -16,9 +16,6 @@ import {
   valueSets,
 } from "./support.ts";
 
-/** Its options and its second connection are known to commands of the next merge: then this goes. */
-const later = "monitored";
-
 /** The manifests among the examples; the rest are values for helm. */
 const exampleFiles = readdirSync(join(root, "examples"))
   .filter((file) => file.endsWith(".yaml") && !file.endsWith(".values.yaml"))
@@ -77,8 +74,8 @@ describe("the chart's renderings", () => {
   after(() => rmSync(folder, { recursive: true }));
 
   const ownContainers = () =>
-    Object.entries(rendered)
-      .flatMap(([name, objects]) => (name === later ? [] : objects))
+    Object.values(rendered)
+      .flat()
       .flatMap((object) => podSpecOf(object)?.containers ?? [])
       .filter(({ image }) => image.includes("s3files-csi-driver"));
 
@@ -150,12 +147,11 @@ describe("the chart's renderings", () => {
         started++;
       }
     }
-    assert.equal(started, 4 * 3 + 1);
+    assert.equal(started, 4 * 4 + 1);
   });
 
   it("give every process a configuration that it reads", () => {
-    const sets = Object.entries(rendered).filter(([name]) => name !== later);
-    const read = sets.map(([name, objects]) => {
+    const read = Object.entries(rendered).map(([name, objects]) => {
       const config = objects.find(({ data }) => data?.["config.json"] !== undefined);
       const path = join(folder, `${name}.json`);
       writeFileSync(path, config?.data?.["config.json"] ?? "");

@@ -158,6 +158,30 @@ describe("BucketControl", () => {
     assert.deepEqual(progress, [1000, 1002]);
   });
 
+  it("goes on emptying where it was cut off, down to the last version and upload", async () => {
+    await control.createBucket("made", signal);
+    const client = newClient(server);
+    const Bucket = "made";
+    await client.send(
+      new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }),
+    );
+    const write = (i: number) =>
+      client.send(new PutObjectCommand({ Bucket, Key: `k${i % 600}`, Body: "x" }));
+    for (let i = 0; i < 1200; i += 6) {
+      await Promise.all([0, 1, 2, 3, 4, 5].map((more) => write(i + more)));
+    }
+    await client.send(new CreateMultipartUploadCommand({ Bucket, Key: "upload" }));
+    client.destroy();
+    const cut = new AbortController();
+    const first = control.empty(Bucket, { prefix: "" }, cut.signal, () => cut.abort());
+    await assert.rejects(first, { name: "AbortError" });
+    assert.equal(await control.deleteBucket(Bucket, signal), "notEmpty");
+    const rest: number[] = [];
+    await control.empty(Bucket, { prefix: "" }, signal, (removed) => rest.push(removed));
+    assert.deepEqual(rest, [200, 201]);
+    assert.equal(await control.deleteBucket(Bucket, signal), "deleted");
+  });
+
   it("empties a prefix of a store that knows neither versions nor deleting many at once", async () => {
     await control.createBucket("made", signal);
     for (const key of ["p/a", "p/b", "p/keep", "q"]) {

@@ -98,6 +98,36 @@ describe("The command controller", function () {
     assert.deepEqual(await buckets(), ["team"]);
   });
 
+  it("makes and deletes a volume once, however two replicas are asked at the same time", async () => {
+    const path = join(folder, "replica.sock");
+    await using _replica = await start({}, path);
+    using one = connect();
+    using two = connect(path);
+    /** As the sidecars do: again while it is refused. */
+    const insist = async <T>(call: () => Promise<T>): Promise<T> => {
+      for (let tries = 0; ; tries++) {
+        try {
+          return await call();
+        } catch (error) {
+          if ((error as { code?: number }).code !== status.ABORTED || tries === 50) throw error;
+        }
+      }
+    };
+    for (let i = 0; i < 10; i++) {
+      const parameters: Record<string, string> = i % 2 === 0 ? {} : { bucket: "team" };
+      const claim = { name: `pvc-both-${i}`, parameters };
+      const made = await Promise.all(
+        [one, two].map((replica) => insist(() => replica.provision(claim))),
+      );
+      assert.deepEqual(made[0], made[1]);
+      const { volumeId = "" } = made[0] ?? {};
+      await Promise.all([one, two].map((replica) => insist(() => replica.deprovision(volumeId))));
+    }
+    assert.deepEqual(await buckets(), ["team"]);
+    const { entries } = await one.controller.ListVolumes({});
+    assert.deepEqual(entries, []);
+  });
+
   it("makes a prefix in a bucket that is there, and deletes only that", async () => {
     await store.send(new PutObjectCommand({ Bucket: "team", Key: "theirs", Body: "x" }));
     using driver = connect();

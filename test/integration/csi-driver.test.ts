@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -157,5 +158,52 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     await client.stage(volume, { stagingPath });
     await client.unstage(volume.volumeId, stagingPath);
     await client.deprovision(volume.volumeId);
+  });
+
+  it("takes a Secret's keys to the server, and puts them into no log, argument or file on the disk", async () => {
+    const { accessKeyId, secretAccessKey } = driver.s3;
+    const secrets = { accessKeyId, secretAccessKey };
+    const parameters = { authenticationSource: "secret" };
+    const volume = await client.provision({ name: "pvc-secret", parameters, secrets });
+    await client.stage(volume, { stagingPath, secrets });
+    const search = ["-rlF", secretAccessKey, driver.run.stateDir];
+    assert.equal(spawnSync("grep", search, { encoding: "utf8" }).stdout, "");
+    const ours = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
+      .split("\n")
+      .filter((line) => line.includes(driver.run.folder));
+    assert.ok(ours.some((line) => line.includes("--credentials")));
+    assert.ok(!ours.some((line) => line.includes(secretAccessKey)));
+    const wrong = { ...secrets, secretAccessKey: "not-the-secret" };
+    await assert.rejects(client.deprovision(volume.volumeId, wrong), (error: Error) => {
+      assert.match(error.message, /UNAUTHENTICATED/);
+      return !error.message.includes("not-the-secret");
+    });
+    await client.unstage(volume.volumeId, stagingPath);
+    await client.deprovision(volume.volumeId, secrets);
+    assert.match(driver.everyLog(), /"volumeId":"s3files-pvc-secret/);
+    for (const secret of [secretAccessKey, "not-the-secret"]) {
+      assert.ok(!driver.everyLog().includes(secret));
+    }
+  });
+
+  it("needs to write its node's record for a volume of one node at a time, and for no other", async () => {
+    const faults = `${driver.s3.endpoint}/_dev-s3/faults`;
+    const body = { operation: "PutObject", action: { kind: "status", status: 403 } };
+    await fetch(faults, { method: "POST", body: JSON.stringify(body) });
+    try {
+      const volume = existing();
+      const single = client.stage(volume, { stagingPath });
+      await assert.rejects(
+        single,
+        /PERMISSION_DENIED: Volume a static volume: .*records.*AccessDenied/,
+      );
+      for (const mode of ["MULTI_NODE_MULTI_WRITER", "MULTI_NODE_READER_ONLY"] as const) {
+        await client.stage(volume, { stagingPath, capability: mountCapabilityOf(mode) });
+        await client.unstage(volume.volumeId, stagingPath);
+      }
+    } finally {
+      await fetch(faults, { method: "DELETE" });
+    }
+    assert.deepEqual(driver.run.leftovers(), []);
   });
 });

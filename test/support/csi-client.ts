@@ -141,6 +141,7 @@ export class CsiClient implements Disposable {
       readonly targetPath: string;
       readonly capability?: VolumeCapability;
       readonly readonly?: boolean;
+      readonly secrets?: Readonly<Record<string, string>>;
     },
   ): Promise<void> {
     await this.node.NodePublishVolume({
@@ -149,6 +150,7 @@ export class CsiClient implements Disposable {
       targetPath: at.targetPath,
       volumeCapability: at.capability ?? mountCapabilityOf(),
       readonly: at.readonly ?? false,
+      secrets: { ...at.secrets },
       volumeContext: {
         ...volume.volumeContext,
         "csi.storage.k8s.io/pod.name": "pod",

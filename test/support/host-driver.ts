@@ -39,6 +39,8 @@ export class HostDriver implements AsyncDisposable {
     const other = { endpoint: s3.endpoint, credentialsFile: this.otherKeys };
     const config = { format: 1, connections: { other } };
     writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+    const { accessKeyId, secretAccessKey } = s3;
+    writeFileSync(this.otherKeys, JSON.stringify({ accessKeyId, secretAccessKey }));
     for (const name of ["mount", "umount", "sync", "s3files-launcher"]) {
       symlinkSync(join(import.meta.dirname, "mount-table.sh"), join(this.#programs, name));
     }
@@ -67,7 +69,7 @@ export class HostDriver implements AsyncDisposable {
     }
   }
 
-  /** The credentials file of the connection `other`, which a test writes. */
+  /** The credentials file of the connection `other`, which a test may change. */
   get otherKeys(): string {
     return join(this.run.folder, "other-keys.json");
   }
@@ -120,6 +122,11 @@ export class HostDriver implements AsyncDisposable {
   /** The log of a CSI process since its last start. */
   log(name: CsiProcess): string {
     return this.#processes.get(name)?.said().stderr ?? "";
+  }
+
+  /** Everything that the driver's processes have logged, the volumes' servers through the supervisor. */
+  everyLog(): string {
+    return [this.log("controller"), this.log("node"), this.#supervisor?.said() ?? ""].join("");
   }
 
   /** The lines of the mount table. */

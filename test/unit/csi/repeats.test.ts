@@ -127,6 +127,23 @@ describe("Repeated and failing calls", () => {
     assert.equal(world.servers.running.get(volume.volumeId)?.nodeName, "node-1");
   });
 
+  it("a Publish hands a Secret's new keys on, and one without them leaves the old", async () => {
+    const keys = (secretAccessKey: string) => ({ accessKeyId: "AKIA", secretAccessKey });
+    const parameters = { authenticationSource: "secret" };
+    const name = "v-12345678-1234-1234-1234-123456789abc";
+    const volume = await client.provision({ name, parameters, secrets: keys("one") });
+    await client.stage(volume, { stagingPath, secrets: keys("one") });
+    await client.publish(volume, { stagingPath, targetPath, secrets: keys("two") });
+    const { volumeId } = volume;
+    assert.equal(world.servers.credentials.get(volumeId)?.secretAccessKey, "two");
+    await client.publish(volume, { stagingPath, targetPath });
+    assert.equal(world.servers.credentials.get(volumeId)?.secretAccessKey, "two");
+    world.servers.startError = new VolumeServerError("unauthenticated", "InvalidAccessKeyId");
+    const wrong = client.publish(volume, { stagingPath, targetPath, secrets: keys("three") });
+    await rejectsWith(wrong, status.UNAUTHENTICATED);
+    assert.ok(world.mounter.table.some((entry) => entry.mountPoint === targetPath));
+  });
+
   it("Unstage after a restart of the machine exports what is left and withdraws the node's record", async () => {
     const volume = await running();
     const { volumeId } = volume;
