@@ -20,7 +20,7 @@ export interface NamedPlace {
 
 const inDirectory = { write: true, execute: true };
 
-/** @throws {FsError} EXIST, NOTEMPTY, PERM when what has the new name is in the way. May suspend. */
+/** @throws {FsError} EXIST, PERM when what has the new name is in the way. May suspend. */
 function checkReplaced(
   context: Context,
   call: Call,
@@ -34,7 +34,6 @@ function checkReplaced(
   if ((child.type === "directory") !== (replaced.type === "directory")) {
     throw new FsError("EXIST", `Inode ${replaced.id} is a ${replaced.type}, ${child.id} is not`);
   }
-  requireEmpty(context, call, replaced);
 }
 
 /** @throws {FsError} INVAL when `directory` is `child` or below it. */
@@ -95,13 +94,14 @@ export function rename(
   const child = context.row(entry.inode);
   context.exact(call, child);
   requireRemovable(source, child, call.caller);
-  if (child.type === "directory") {
-    checkNotInside(context, child, to.directory);
-    // Its `..` changes.
-    if (source !== target) requirePermitted(child, context.asker(call), { write: true });
-  }
+  if (child.type === "directory") checkNotInside(context, child, to.directory);
   const replaced = found === undefined ? undefined : context.row(found.inode);
   if (replaced !== undefined) checkReplaced(context, call, target, child, replaced);
+  // Its `..` changes.
+  if (child.type === "directory" && source !== target) {
+    requirePermitted(child, context.asker(call), { write: true });
+  }
+  if (replaced !== undefined) requireEmpty(context, call, replaced);
   if (child.type === "directory") context.wait(call, synchroniser.subtreeReady(child.id));
   const toLocal = checkPlace(context, child, to);
   const fromLocal =

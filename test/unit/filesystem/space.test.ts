@@ -3,7 +3,8 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { Ballast } from "../../../src/cache/ballast.ts";
 import type { FileSystemOptions } from "../../../src/filesystem/options.ts";
-import type { Driver } from "../../support/file-system-driver.ts";
+import { Call, Suspended } from "../../../src/vfs/call.ts";
+import { type Driver, root } from "../../support/file-system-driver.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { VolumeCase } from "../../support/volume-case.ts";
 
@@ -50,6 +51,45 @@ describe("space", () => {
     await d.set(file, { sizeBytes: 0 });
     assert.equal(volume.fileSystem.space().freeBytes, 1000);
     await d.write(file, 0, Buffer.alloc(1000));
+  });
+
+  it("counts what is allocated, and refuses what the claim or the disk has no room for", async () => {
+    start({ capacityBytes: 1000 });
+    const file = await d.create("a");
+    await d.set(file, { sizeBytes: 5000 });
+    const allocate = (offset: number, length: number) =>
+      d.run((call, fs) => fs.allocate(call, file, offset, length));
+    await allocate(0, 900);
+    assert.equal(volume.fileSystem.space().freeBytes, 100);
+    await allocate(0, 900);
+    await assert.rejects(allocate(800, 300), { code: "NOSPC" });
+    assert.equal((await d.attributes(file)).usedBytes, 900);
+    await d.write(file, 100, Buffer.alloc(500, 1));
+    assert.equal(volume.fileSystem.space().freeBytes, 100);
+    await d.run((call, fs) => fs.deallocate(call, file, 0, 5000));
+    assert.equal(volume.fileSystem.space().freeBytes, 1000);
+    freeBytes = 1 << 20;
+    await volume.clock.advance(10);
+    await assert.rejects(allocate(0, 100), { code: "NOSPC" });
+  });
+
+  it("removes the cache file of an allocation that came to nothing", async () => {
+    start();
+    const file = await d.create("a");
+    const call = new Call(root);
+    let ready: Promise<void> | undefined;
+    try {
+      volume.transaction(() => volume.fileSystem.allocate(call, file, 0, 100));
+    } catch (error) {
+      assert.ok(error instanceof Suspended);
+      ready = error.ready;
+    }
+    call.close();
+    assert.ok(ready, "it waits for its cache file");
+    await ready;
+    await new Promise(setImmediate);
+    await volume.state.removalsDone();
+    assert.deepEqual([...volume.state.files.list()], []);
   });
 
   it("has a write wait for room on the disk, then fails it", async () => {
