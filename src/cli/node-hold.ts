@@ -21,6 +21,7 @@ export class NodeHold {
   readonly #log: Log;
   readonly #pending: () => Pending;
   #hasLeft = false;
+  #updating: Promise<void> = Promise.resolve();
   #cancelUpdate: (() => void) | undefined;
 
   constructor(
@@ -83,6 +84,8 @@ export class NodeHold {
     if (pendingBytes > 0 || oldestPendingMs > 0) return { left: false };
     this.#hasLeft = true;
     this.close();
+    // An update on its way would bring the record back on a store that ignores conditions.
+    await this.#updating;
     await named(this.#spec.volumeId, async () => await this.#claim?.release(signal));
     return { left: true };
   }
@@ -96,7 +99,8 @@ export class NodeHold {
   #updateLater(): void {
     this.close();
     this.#cancelUpdate = this.#clock.schedule(updateEveryMs, () => {
-      void this.#update().then(() => {
+      this.#updating = this.#update();
+      void this.#updating.then(() => {
         if (!this.#hasLeft && this.#cancelUpdate !== undefined) this.#updateLater();
       });
     });
