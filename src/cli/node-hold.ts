@@ -78,6 +78,11 @@ export class NodeHold {
     return { sharedWith: others.map(({ node }) => node) };
   }
 
+  /** Goes on with what an earlier server of this node has begun: the record says what is pending. */
+  resume(): void {
+    if (this.#claim !== undefined) this.#updateLater();
+  }
+
   /** Withdraws the record once nothing is pending. @throws {ControlError} as S3 answers. */
   async leave(signal: AbortSignal): Promise<{ readonly left: boolean }> {
     const { pendingBytes, oldestPendingMs } = this.#pending();

@@ -137,6 +137,9 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     const place = ["--bucket", "team", "--prefix", volume.volumeContext["prefix"] ?? ""];
     const byPlace = await runCommandLine(["release", ...place], driver.environment);
     assert.match(byPlace.stdout, /^Bucket team: node node-1/, byPlace.stderr);
+    // A restarted server withdraws what its predecessor wrote.
+    const { serverLock } = volumePaths(driver.run, volumeDigest(volume.volumeId));
+    process.kill(lockOwner(serverLock) ?? 0, "SIGKILL");
     await client.unstage(volume.volumeId, stagingPath);
     assert.match((await records()).stdout, /: on no node/);
     const key = `${volume.volumeContext["prefix"]}.s3files/nodes/node-9.json`;

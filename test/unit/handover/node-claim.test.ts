@@ -64,6 +64,24 @@ describe("A node's record of a volume", () => {
     assert.equal((await store.head(keyOf("one"))).kind, "notFound");
   });
 
+  it("lets a restarted server export although nobody has staged the volume anew", async () => {
+    const fresh = node("one");
+    assert.equal(await fresh.mayExport(), false);
+    await node("one").claim();
+    assert.equal(await fresh.mayExport(), true);
+    assert.equal(await node("two").mayExport(), false);
+    await fresh.update({ pendingBytes: 3, oldestPendingMs: 3 });
+    await store.delete(keyOf("one"), "any");
+    assert.equal(await fresh.mayExport(), false);
+  });
+
+  it("is withdrawn by a restarted server too", async () => {
+    await node("one").claim();
+    await node("one").release();
+    assert.equal((await store.head(keyOf("one"))).kind, "notFound");
+    await node("one").release();
+  });
+
   it("lets nothing be exported once the volume was taken away, whoever has it then", async () => {
     const [one, two] = [node("one"), node("two")];
     assert.equal(await one.mayExport(), false);
