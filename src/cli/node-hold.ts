@@ -21,6 +21,7 @@ export class NodeHold {
   readonly #log: Log;
   readonly #pending: () => Pending;
   #hasLeft = false;
+  #updating: Promise<void> = Promise.resolve();
   #cancelUpdate: (() => void) | undefined;
 
   constructor(
@@ -77,12 +78,19 @@ export class NodeHold {
     return { sharedWith: others.map(({ node }) => node) };
   }
 
+  /** Goes on with what an earlier server of this node has begun: the record says what is pending. */
+  resume(): void {
+    if (this.#claim !== undefined) this.#updateLater();
+  }
+
   /** Withdraws the record once nothing is pending. @throws {ControlError} as S3 answers. */
   async leave(signal: AbortSignal): Promise<{ readonly left: boolean }> {
     const { pendingBytes, oldestPendingMs } = this.#pending();
     if (pendingBytes > 0 || oldestPendingMs > 0) return { left: false };
     this.#hasLeft = true;
     this.close();
+    // An update on its way would bring the record back on a store that ignores conditions.
+    await this.#updating;
     await named(this.#spec.volumeId, async () => await this.#claim?.release(signal));
     return { left: true };
   }
@@ -96,7 +104,8 @@ export class NodeHold {
   #updateLater(): void {
     this.close();
     this.#cancelUpdate = this.#clock.schedule(updateEveryMs, () => {
-      void this.#update().then(() => {
+      this.#updating = this.#update();
+      void this.#updating.then(() => {
         if (!this.#hasLeft && this.#cancelUpdate !== undefined) this.#updateLater();
       });
     });

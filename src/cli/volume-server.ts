@@ -121,6 +121,7 @@ export class VolumeServer {
   /** Puts in order what a predecessor left, begins to export, and accepts connections at an inherited socket. */
   async open(listenFd: number): Promise<void> {
     await this.#sync.start();
+    this.#hold.resume();
     const listening = Promise.withResolvers<void>();
     this.#listener.once("error", listening.reject);
     this.#listener.listen({ fd: listenFd }, listening.resolve);

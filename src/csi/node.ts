@@ -70,7 +70,13 @@ function bytesAndInodes(counters: VolumeUsageCounters): VolumeUsage[] {
 
 async function usageOf(
   request: { readonly volumeId: string; readonly volumePath: string },
-  { journal, servers, mounter, signal }: NodeDependencies & RpcCall,
+  {
+    journal,
+    servers,
+    mounter,
+    signal,
+    lastUsage,
+  }: NodeDependencies & RpcCall & { readonly lastUsage: Map<string, VolumeUsageCounters> },
 ): Promise<VolumeUsage[]> {
   const { volumeId, volumePath } = request;
   if (volumeId === "") throw new CsiError("INVALID_ARGUMENT", "The volume id is missing");
@@ -87,27 +93,50 @@ async function usageOf(
   if (entry === undefined || !isVolumeMount(entry)) {
     throw new CsiError("NOT_FOUND", `Volume ${volumeId} is not mounted at ${volumePath}`);
   }
-  const counters = await servers.usage(volumeId, signal);
-  if (counters === undefined) {
+  const counters = await currentUsage(volumeId, { servers, signal });
+  if (counters !== undefined) lastUsage.set(volumeId, counters);
+  const shown = counters ?? lastUsage.get(volumeId);
+  if (shown === undefined) {
     throw new CsiError("UNAVAILABLE", `Volume ${volumeId}: its server is not running`);
   }
-  return bytesAndInodes(counters);
+  return bytesAndInodes(shown);
+}
+
+/** Undefined while the server is away: what it said last is then nearer the truth than nothing. */
+async function currentUsage(
+  volumeId: string,
+  { servers, signal }: Pick<NodeDependencies, "servers"> & Pick<RpcCall, "signal">,
+): Promise<VolumeUsageCounters | undefined> {
+  try {
+    return await servers.usage(volumeId, signal);
+  } catch (error) {
+    if (error instanceof VolumeServerError) return undefined;
+    throw error;
+  }
 }
 
 /** The Node service. Each mounting RPC has a file of its own. */
 export function nodeRpcs(dependencies: NodeDependencies): Rpcs<NodeDefinition> {
   const within = (call: RpcCall) => ({ ...dependencies, ...call });
+  /** What each volume's server said last. */
+  const lastUsage = new Map<string, VolumeUsageCounters>();
   return {
     NodeStageVolume: (request, call) =>
       naming(request.volumeId, () => stageVolume(request, within(call))),
     NodeUnstageVolume: (request, call) =>
-      naming(request.volumeId, () => unstageVolume(request, within(call))),
+      naming(request.volumeId, async () => {
+        const answer = await unstageVolume(request, within(call));
+        lastUsage.delete(request.volumeId);
+        return answer;
+      }),
     NodePublishVolume: (request, call) =>
       naming(request.volumeId, () => publishVolume(request, within(call))),
     NodeUnpublishVolume: (request, call) =>
       naming(request.volumeId, () => unpublishVolume(request, within(call))),
     NodeGetVolumeStats: (request, call) =>
-      naming(request.volumeId, async () => ({ usage: await usageOf(request, within(call)) })),
+      naming(request.volumeId, async () => ({
+        usage: await usageOf(request, { ...within(call), lastUsage }),
+      })),
     NodeGetCapabilities: () =>
       Promise.resolve({
         capabilities: [

@@ -43,6 +43,8 @@ export class NodeClaim implements ExportFence {
   readonly #newClaim: () => string;
   readonly #key: ObjectKey;
   #own: Standing | undefined;
+  /** The record was there, and is not any more: only a claim brings the volume back. */
+  #isLost = false;
 
   constructor(
     options: {
@@ -76,6 +78,7 @@ export class NodeClaim implements ExportFence {
     if (mine !== undefined) {
       // An earlier server's, or that of a boot before: the volume has not left this node.
       this.#own = mine;
+      this.#isLost = false;
       return { kind: "claimed", others };
     }
     const epoch = 1 + Math.max(0, ...others.map((one) => one.epoch));
@@ -97,9 +100,17 @@ export class NodeClaim implements ExportFence {
 
   async mayExport(signal?: AbortSignal): Promise<boolean> {
     if (!this.#isSingleNode) return true;
-    const own = this.#own;
+    const own = await this.#known(signal);
     if (own === undefined) return false;
     return (await this.#refresh(own, signal)) !== undefined;
+  }
+
+  /** Our record; a server that was restarted takes its predecessor's for its own. Undefined when there is none. */
+  async #known(signal: AbortSignal | undefined): Promise<Standing | undefined> {
+    if (this.#own !== undefined || this.#isLost) return this.#own;
+    const found = await this.#store.head(this.#key, optionsOf(signal));
+    if (found.kind === "found") this.#own = await this.#read(this.#key, found.etag, signal);
+    return this.#own;
   }
 
   /** Our record as it stands now; undefined, also for later, when it is no longer there. */
@@ -109,12 +120,13 @@ export class NodeClaim implements ExportFence {
     const now =
       found.kind === "found" ? await this.#read(this.#key, found.etag, signal) : undefined;
     this.#own = now?.record.claim === own.record.claim ? now : undefined;
+    this.#isLost = this.#own === undefined;
     return this.#own;
   }
 
   /** Says what is pending now. Does nothing when this node has no record. */
   async update(pending: PendingChanges, signal?: AbortSignal): Promise<void> {
-    const own = this.#own;
+    const own = await this.#known(signal);
     if (own === undefined) return;
     const { pendingBytes, oldestPendingMs } = pending;
     const { record } = own;
@@ -125,7 +137,7 @@ export class NodeClaim implements ExportFence {
 
   /** Removes this node's record, if it still is this node's. Idempotent. */
   async release(signal?: AbortSignal): Promise<void> {
-    const own = this.#own;
+    const own = await this.#known(signal);
     if (own === undefined) return;
     const outcome = await this.#store.delete(this.#key, own.etag, optionsOf(signal));
     if (outcome.kind === "preconditionFailed") {
@@ -155,6 +167,7 @@ export class NodeClaim implements ExportFence {
     );
     if (stored.kind !== "stored") return false;
     this.#own = { record, etag: stored.etag };
+    this.#isLost = false;
     return true;
   }
 

@@ -134,6 +134,12 @@ describe("The whole driver, the kernel's mounts replaced", function () {
     await client.stage(volume, { stagingPath });
     const records = () => runCommandLine(["release", volume.volumeId], driver.environment);
     assert.match((await records()).stdout, /: node node-1 since \S+ with nothing pending/);
+    const place = ["--bucket", "team", "--prefix", volume.volumeContext["prefix"] ?? ""];
+    const byPlace = await runCommandLine(["release", ...place], driver.environment);
+    assert.match(byPlace.stdout, /^Bucket team: node node-1/, byPlace.stderr);
+    // A restarted server withdraws what its predecessor wrote.
+    const { serverLock } = volumePaths(driver.run, volumeDigest(volume.volumeId));
+    process.kill(lockOwner(serverLock) ?? 0, "SIGKILL");
     await client.unstage(volume.volumeId, stagingPath);
     assert.match((await records()).stdout, /: on no node/);
     const key = `${volume.volumeContext["prefix"]}.s3files/nodes/node-9.json`;

@@ -144,6 +144,19 @@ describe("Repeated and failing calls", () => {
     assert.ok(world.mounter.table.some((entry) => entry.mountPoint === targetPath));
   });
 
+  it("a server that is away for a moment leaves the figures that it told last", async () => {
+    const { volumeId } = await running();
+    const ask = () => client.node.NodeGetVolumeStats({ volumeId, volumePath: targetPath });
+    world.servers.usage = () => Promise.reject(down());
+    await rejectsWith(ask(), status.UNAVAILABLE);
+    const counters = { capacityBytes: 0, usedBytes: 17, usedInodes: 3 };
+    const pending = { pendingBytes: 0, oldestPendingMs: 0 };
+    world.servers.usage = () => Promise.resolve({ ...counters, ...pending });
+    await ask();
+    world.servers.usage = () => Promise.reject(down());
+    assert.equal((await ask()).usage[0]?.used, "17");
+  });
+
   it("Unstage after a restart of the machine exports what is left and withdraws the node's record", async () => {
     const volume = await running();
     const { volumeId } = volume;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { NodeClaim } from "../../../src/handover/node-claim.ts";
 import { describeNodeRecord, nodeRecordKey } from "../../../src/handover/node-record.ts";
 import { type ObjectStore, objectKey } from "../../../src/s3/object-store.ts";
@@ -63,6 +64,24 @@ describe("A node's record of a volume", () => {
     assert.equal((await store.head(keyOf("one"))).kind, "notFound");
   });
 
+  it("lets a restarted server export although nobody has staged the volume anew", async () => {
+    const fresh = node("one");
+    assert.equal(await fresh.mayExport(), false);
+    await node("one").claim();
+    assert.equal(await fresh.mayExport(), true);
+    assert.equal(await node("two").mayExport(), false);
+    await fresh.update({ pendingBytes: 3, oldestPendingMs: 3 });
+    await store.delete(keyOf("one"), "any");
+    assert.equal(await fresh.mayExport(), false);
+  });
+
+  it("is withdrawn by a restarted server too", async () => {
+    await node("one").claim();
+    await node("one").release();
+    assert.equal((await store.head(keyOf("one"))).kind, "notFound");
+    await node("one").release();
+  });
+
   it("lets nothing be exported once the volume was taken away, whoever has it then", async () => {
     const [one, two] = [node("one"), node("two")];
     assert.equal(await one.mayExport(), false);
@@ -79,30 +98,34 @@ describe("A node's record of a volume", () => {
     assert.equal((await store.head(keyOf("one"))).kind, "found");
   });
 
-  it("is made by at most one of two nodes that see nobody at the same time", async () => {
-    const waiting: (() => void)[] = [];
-    const together = new Proxy<ObjectStore>(store, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name);
-        if (name !== "put" || typeof method !== "function") {
-          return typeof method === "function" ? method.bind(target) : method;
-        }
-        return async (...args: readonly unknown[]) => {
-          await new Promise<void>((go) => {
-            waiting.push(go);
-            if (waiting.length === 2) for (const one of waiting) one();
-          });
-          return await method.apply(target, args);
-        };
-      },
-    });
-    const both = await Promise.all([
-      node("one", true, together).claim(),
-      node("two", true, together).claim(),
-    ]);
-    assert.ok(both.filter(({ kind }) => kind === "claimed").length <= 1);
-    const left = await store.list({ prefix: "v/.s3files/nodes/" });
-    assert.equal(left.objects.length, both.filter(({ kind }) => kind === "claimed").length);
+  it("is made by at most one of three nodes, in whatever order their requests arrive", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+        store = new MemoryObjectStore();
+        const scheduled = new Proxy<ObjectStore>(store, {
+          get(target, name) {
+            const method: unknown = Reflect.get(target, name);
+            if (typeof method !== "function") return method;
+            return async (...args: readonly unknown[]) => {
+              await scheduler.schedule(Promise.resolve(), String(name));
+              return await method.apply(target, args);
+            };
+          },
+        });
+        const names = ["one", "two", "three"];
+        const claiming = names.map((name) => node(name, true, scheduled).claim());
+        await scheduler.waitFor(Promise.all(claiming));
+        const kinds = await Promise.all(claiming);
+        const holders = names.filter((_, at) => kinds[at]?.kind === "claimed");
+        assert.ok(holders.length <= 1);
+        const { objects } = await store.list({ prefix: "v/.s3files/nodes/" });
+        assert.deepEqual(
+          objects.map(({ key }) => key),
+          holders.map(keyOf),
+        );
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it("names the other nodes of a volume that several may have, and stops none of them", async () => {
