@@ -22,6 +22,8 @@ export class NodeHold {
   readonly #pending: () => Pending;
   #hasLeft = false;
   #cancelUpdate: (() => void) | undefined;
+  /** Ends an update that is on its way. */
+  #updating = new AbortController();
 
   constructor(
     spec: VolumeSpec,
@@ -50,11 +52,11 @@ export class NodeHold {
   }
 
   /** Makes sure that the record stands. @throws {ControlError} elsewhere; and as S3 answers. */
-  async take(): Promise<ServerMethods["ready"]["result"]> {
+  async take(signal: AbortSignal): Promise<ServerMethods["ready"]["result"]> {
     const claim = this.#claim;
     if (claim === undefined) return {};
     const { volumeId } = this.#spec;
-    const { kind, others } = await named(volumeId, () => claim.claim());
+    const { kind, others } = await named(volumeId, () => claim.claim(signal));
     if (kind === "elsewhere") {
       const nowMs = Number(this.#clock.nowNs() / 1_000_000n);
       const who = others.map((one) => describeNodeRecord(one, nowMs)).join("; ");
@@ -82,10 +84,12 @@ export class NodeHold {
   close(): void {
     this.#cancelUpdate?.();
     this.#cancelUpdate = undefined;
+    this.#updating.abort(new Error("The updates of this node's record end"));
   }
 
   #updateLater(): void {
-    this.close();
+    this.#cancelUpdate?.();
+    this.#updating = new AbortController();
     this.#cancelUpdate = this.#clock.schedule(updateEveryMs, () => {
       void this.#update().then(() => {
         if (!this.#hasLeft && this.#cancelUpdate !== undefined) this.#updateLater();
@@ -95,7 +99,8 @@ export class NodeHold {
 
   async #update(): Promise<void> {
     try {
-      await this.#claim?.update(this.#pending(), AbortSignal.timeout(updateEveryMs));
+      const limit = AbortSignal.any([this.#updating.signal, AbortSignal.timeout(updateEveryMs)]);
+      await this.#claim?.update(this.#pending(), limit);
     } catch (error) {
       // It is for other nodes' messages only; the next attempt is half a minute away.
       this.#log.info("Cannot update this node's record", { error });
