@@ -23,6 +23,8 @@ export class NodeHold {
   #hasLeft = false;
   #updating: Promise<void> = Promise.resolve();
   #cancelUpdate: (() => void) | undefined;
+  /** Ends an update that is on its way. */
+  #stop = new AbortController();
 
   constructor(
     spec: VolumeSpec,
@@ -51,13 +53,13 @@ export class NodeHold {
   }
 
   /** Makes sure that the record stands. @throws {ControlError} elsewhere; and as S3 answers. */
-  async take(): Promise<ServerMethods["ready"]["result"]> {
+  async take(signal: AbortSignal): Promise<ServerMethods["ready"]["result"]> {
     const claim = this.#claim;
     if (claim === undefined) return {};
     const { volumeId, singleNode = false } = this.#spec;
     let answer: Claim;
     try {
-      answer = await named(volumeId, () => claim.claim());
+      answer = await named(volumeId, () => claim.claim(signal));
     } catch (error) {
       // Keys that may only read are enough for a volume that nobody has to give up.
       if (singleNode || !(error instanceof ControlError) || error.code !== "denied") throw error;
@@ -99,10 +101,12 @@ export class NodeHold {
   close(): void {
     this.#cancelUpdate?.();
     this.#cancelUpdate = undefined;
+    this.#stop.abort(new Error("The updates of this node's record end"));
   }
 
   #updateLater(): void {
-    this.close();
+    this.#cancelUpdate?.();
+    this.#stop = new AbortController();
     this.#cancelUpdate = this.#clock.schedule(updateEveryMs, () => {
       this.#updating = this.#update();
       void this.#updating.then(() => {
@@ -113,7 +117,8 @@ export class NodeHold {
 
   async #update(): Promise<void> {
     try {
-      await this.#claim?.update(this.#pending(), AbortSignal.timeout(updateEveryMs));
+      const limit = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(updateEveryMs)]);
+      await this.#claim?.update(this.#pending(), limit);
     } catch (error) {
       // It is for other nodes' messages only; the next attempt is half a minute away.
       this.#log.info("Cannot update this node's record", { error });

@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ControlError } from "../control/error.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
+import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
+import { supervisorLock } from "../supervisor/volume-paths.ts";
 import { type Command, CommandError } from "./arguments.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog, writeLogLine } from "./log.ts";
@@ -41,11 +43,14 @@ servers again. A supervisor that is killed leaves its servers running, and the n
     const script = args.text("server-program");
     const file = args.text("config");
     const configFile = file === undefined ? [] : ["--config", resolve(file)];
+    const runDir = args.text("run-dir") ?? config.runDirectory;
+    const launcher = launcherPath(args);
+    const lock = new SupervisorLock({ path: supervisorLock(runDir), launcher });
     const supervisor = new Supervisor(
       {
-        runDir: args.text("run-dir") ?? config.runDirectory,
+        runDir,
         stateDir: args.text("state-dir") ?? config.stateDirectory,
-        launcher: launcherPath(args),
+        launcher,
         allowNoIoFlusher: args.flag("allow-no-io-flusher"),
         server: {
           node: process.execPath,
@@ -57,7 +62,7 @@ servers again. A supervisor that is killed leaves its servers running, and the n
           ],
         },
       },
-      { clock: systemClock, log, passOn: writeLogLine },
+      { clock: systemClock, log, passOn: writeLogLine, lock },
     );
     try {
       await supervisor.open();

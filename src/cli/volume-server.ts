@@ -51,6 +51,8 @@ export class VolumeServer {
   readonly #counters = new NfsCounters();
   readonly #listener: Server;
   readonly #hold: NodeHold;
+  /** Aborted when the server ends: no request to S3 may keep the process, and thus its lock, alive. */
+  readonly #ending = new AbortController();
   #reached: Promise<ServerMethods["ready"]["result"]> | undefined;
   #ready: ServerMethods["ready"]["result"] | undefined;
   #cancelCheckpoint: (() => void) | undefined;
@@ -173,12 +175,13 @@ export class VolumeServer {
 
   async #askBucket(): Promise<ServerMethods["ready"]["result"]> {
     const { volumeId, prefix } = this.#spec;
-    const answer = await checkBucket(this.#store, prefix);
+    const { signal } = this.#ending;
+    const answer = await checkBucket(this.#store, prefix, { signal });
     if (answer.kind !== "ok") {
       const code = answer.kind === "invalid" ? "supervisor" : answer.kind;
       throw new ControlError(code, `Volume ${volumeId}: ${answer.message}`);
     }
-    this.#ready = await this.#hold.take();
+    this.#ready = await this.#hold.take(signal);
     return this.#ready;
   }
 
@@ -241,6 +244,9 @@ export class VolumeServer {
    */
   async close(): Promise<Leftover> {
     this.#cancelCheckpoint?.();
+    this.#ending.abort(
+      new ControlError("unavailable", `Volume ${this.#spec.volumeId}: its server is ending`),
+    );
     this.#hold.close();
     this.#listener.close();
     await this.#nfs.stop();

@@ -31,6 +31,8 @@ void mount_volume(const struct options *options);
 /* Takes the lock for as long as this process, or what it executes, lives; the file then holds its pid.
    The descriptor survives exec. Returns -1 when it is still taken after wait_ms. */
 int take_lock(const char *path, long wait_ms);
+/* Locks the file at descriptor 0 for its other owners: the lock goes when the last of them has closed it. */
+void lock_standard_input(long wait_ms);
 void write_pid(int lock, int pid);
 /* Ends whoever holds the lock: SIGTERM, after grace_ms SIGKILL. Returns when it is gone. */
 void end_lock_owner(const char *path, long grace_ms);

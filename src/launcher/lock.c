@@ -22,28 +22,37 @@ static int taken(int lock) {
   return lock;
 }
 
+static int lock_within(int lock, long wait_ms, const char *path) {
+  if (flock(lock, LOCK_EX | LOCK_NB) == 0) return 1;
+  if (errno != EWOULDBLOCK) fail(EXIT_FAILED, errno, "lock %s", path);
+  if (wait_ms <= 0) return 0;
+  /* Without SA_RESTART: the alarm ends flock with EINTR. It repeats, should it come before flock sleeps. */
+  struct sigaction action = {.sa_handler = on_alarm};
+  struct itimerval timer = {.it_value = {wait_ms / 1000, wait_ms % 1000 * 1000 + 1},
+                            .it_interval = {0, 100000}};
+  struct itimerval never = {0};
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &timer, NULL);
+  int result = flock(lock, LOCK_EX);
+  int error = errno;
+  setitimer(ITIMER_REAL, &never, NULL);
+  signal(SIGALRM, SIG_DFL);
+  if (result < 0 && error != EINTR) fail(EXIT_FAILED, error, "lock %s", path);
+  return result == 0;
+}
+
 int take_lock(const char *path, long wait_ms) {
   int lock = open(path, O_RDWR | O_CREAT, 0600);
   if (lock < 0) fail(EXIT_FAILED, errno, "open %s", path);
-  if (flock(lock, LOCK_EX | LOCK_NB) == 0) return taken(lock);
-  if (errno != EWOULDBLOCK) fail(EXIT_FAILED, errno, "lock %s", path);
-  if (wait_ms > 0) {
-    /* Without SA_RESTART: the alarm ends flock with EINTR. It repeats, should it come before flock sleeps. */
-    struct sigaction action = {.sa_handler = on_alarm};
-    struct itimerval timer = {.it_value = {wait_ms / 1000, wait_ms % 1000 * 1000 + 1},
-                              .it_interval = {0, 100000}};
-    struct itimerval never = {0};
-    sigaction(SIGALRM, &action, NULL);
-    setitimer(ITIMER_REAL, &timer, NULL);
-    int result = flock(lock, LOCK_EX);
-    int error = errno;
-    setitimer(ITIMER_REAL, &never, NULL);
-    signal(SIGALRM, SIG_DFL);
-    if (result == 0) return taken(lock);
-    if (error != EINTR) fail(EXIT_FAILED, error, "lock %s", path);
-  }
+  if (lock_within(lock, wait_ms, path)) return taken(lock);
   close(lock);
   return -1;
+}
+
+void lock_standard_input(long wait_ms) {
+  /* flock belongs to the open file, which the caller shares: it stays locked when this process has ended. */
+  if (!lock_within(0, wait_ms, "standard input"))
+    fail(EXIT_BUSY, 0, "another process has the lock");
 }
 
 void write_pid(int lock, int pid) {

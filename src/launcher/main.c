@@ -19,6 +19,7 @@ static const char usage[] =
     "                                leave a holder of 127.0.0.1:2049 in PIN's namespace behind\n"
     "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS] [--allow-no-io-flusher] -- PROGRAM ARG...\n"
     "                                execute PROGRAM with the holder's socket at descriptor 3\n"
+    "  lock [--wait MS]              lock the file at standard input, for the process that opened it\n"
     "  end --lock FILE --grace MS    end the process that holds the lock\n";
 
 void fail(int code, int error, const char *format, ...) {
@@ -100,6 +101,8 @@ int main(int argc, char **argv) {
     need("--lock", options.lock);
     need("PROGRAM", options.program[0]);
     serve(&options);
+  } else if (strcmp(command, "lock") == 0) {
+    lock_standard_input(options.wait_ms);
   } else if (strcmp(command, "end") == 0) {
     need("--lock", options.lock);
     end_lock_owner(options.lock, options.grace_ms);

@@ -10,6 +10,7 @@ import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
+import type { ExclusiveLock } from "./supervisor-lock.ts";
 import { Volume } from "./volume.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
 import {
@@ -44,6 +45,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #log: Log;
   readonly #dependencies: VolumeDependencies;
+  readonly #lock: ExclusiveLock;
   readonly #volumes = new Map<string, Volume>();
   #listener: ControlListener<SupervisorMethods> | undefined;
   #isEnding = false;
@@ -55,9 +57,11 @@ export class Supervisor {
       readonly log: Log;
       /** Takes the servers' log lines. */
       readonly passOn: (line: string) => void;
+      readonly lock: ExclusiveLock;
     },
   ) {
     this.#options = options;
+    this.#lock = dependencies.lock;
     this.#log = dependencies.log;
     const { launcher: path, allowNoIoFlusher } = options;
     this.#dependencies = {
@@ -80,6 +84,9 @@ export class Supervisor {
     ]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       chmodSync(folder, 0o700);
+    }
+    if (!(await this.#lock.take(0))) {
+      throw new ControlError("supervisor", `Another supervisor serves ${runDir}`);
     }
     this.#listener = await ControlListener.open<SupervisorMethods>(
       { path: supervisorSocket(runDir) },
@@ -223,6 +230,7 @@ export class Supervisor {
       }
     }
     await this.#listener?.close();
+    this.#lock.release();
   }
 }
 

@@ -58,3 +58,8 @@ export function volumePaths(
 export function supervisorSocket(runDir: string): string {
   return join(runDir, "supervisor.sock");
 }
+
+/** What a supervisor has locked while it is in charge of the run directory. */
+export function supervisorLock(runDir: string): string {
+  return join(runDir, "supervisor.lock");
+}

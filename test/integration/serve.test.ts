@@ -9,7 +9,7 @@ import { ControlClient } from "../../src/control/client.ts";
 import { ControlError } from "../../src/control/error.ts";
 import type { ServerMethods } from "../../src/control/messages.ts";
 import { SupervisorClient } from "../../src/control/supervisor-client.ts";
-import { writeVolumeRecord } from "../../src/control/volume-folder.ts";
+import { readLeftover, writeVolumeRecord } from "../../src/control/volume-folder.ts";
 import type { VolumeSpec } from "../../src/control/volume-spec.ts";
 import { type DevS3, startDevS3 } from "../../src/dev-s3/server.ts";
 import { objectKey } from "../../src/s3/object-store.ts";
@@ -183,6 +183,43 @@ describe("a volume from its supervisor to its bucket, without a kernel client", 
     const counters = await server.call("counters", {});
     assert.equal(counters["outstandingMutating"], 0);
     assert.ok((counters["READDIR"] ?? counters["OP_READDIR"] ?? 0) > 0, JSON.stringify(counters));
+  });
+
+  it("ends in order at SIGTERM while a read, an export, a flush and a start wait for S3", async function () {
+    // Less than the 30 s after which a server is killed.
+    this.timeout(25_000);
+    const store = bucket();
+    const body = { sizeBytes: 5, chunks: [Buffer.from("other")] };
+    await store.put(objectKey("theirs"), body, { metadata: {} }, "absent");
+    await store.close();
+    const { pin } = await start({ writeBackDelayMs: 1, nodeName: "node-1" });
+    const one = nfs(pin);
+    await one.establish();
+    const root = await rootOf(one);
+    const theirs = await openFile(one, root, "theirs", {});
+    const ours = await openFile(one, root, "ours", { create: "UNCHECKED4" });
+    const { folder, serverLock, serverSocket } = paths();
+    const first = lockOwner(serverLock);
+    assert.ok(first !== undefined);
+    const fault = s3.faults.add({ action: { kind: "blackhole" } });
+    // Its successor has not reached the bucket.
+    process.kill(first, "SIGKILL");
+    await one.closed;
+    const two = nfs(pin, one.session);
+    await writeFile(two, ours, 0, Buffer.from("ours"));
+    const second = lockOwner(serverLock);
+    using server = await ControlClient.connect<ServerMethods>(serverSocket);
+    const waiting = [
+      ...[server.call("ready", {}), server.call("flush", { timeoutMs: 60_000 })],
+      readFile(two, theirs, 0, 5),
+    ].map((call: Promise<unknown>) => call.catch(() => undefined));
+    while (fault.hits < 3) await sleep(10);
+    await run.end(supervisor, "SIGTERM");
+    assert.ok(second !== undefined && second !== first && !isAlive(second));
+    // Only a server that ends in order says what it leaves.
+    assert.equal(readLeftover(folder)?.pendingBytes, 4);
+    two.destroy();
+    await Promise.all(waiting);
   });
 
   it("kills itself at a failpoint, and its successor finds that the upload had succeeded", async () => {

@@ -5,11 +5,16 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { ControlError } from "../../src/control/error.ts";
 import { SupervisorClient } from "../../src/control/supervisor-client.ts";
 import type { VolumeSpec } from "../../src/control/volume-spec.ts";
+import { Supervisor } from "../../src/supervisor/supervisor.ts";
+import { SupervisorLock } from "../../src/supervisor/supervisor-lock.ts";
 import {
   runFolders,
+  supervisorLock,
   supervisorSocket,
   type VolumePaths,
   volumeDigest,
@@ -276,8 +281,27 @@ describe("the supervisor with real processes and namespaces", function () {
     ]);
     await once(second, "exit");
     assert.equal(second.exitCode, 1);
-    assert.match(second.said(), /Another process listens/);
+    assert.match(second.said(), /Another supervisor serves/);
     assert.deepEqual((await fixture.client.status()).volumes, []);
+  });
+
+  it("lets one of two supervisors win that are opened at the same moment", async () => {
+    await fixture.run.end(fixture.supervisor, "SIGKILL");
+    const { runDir, stateDir, launcher } = fixture.run;
+    const server = { node: "/nowhere", args: [] };
+    const both = [1, 2].map(
+      () =>
+        new Supervisor(
+          { runDir, stateDir, launcher, allowNoIoFlusher: true, server },
+          {
+            ...{ clock: systemClock, log: silentLog, passOn: () => undefined },
+            lock: new SupervisorLock({ path: supervisorLock(runDir), launcher }),
+          },
+        ),
+    );
+    const opened = await Promise.allSettled(both.map((one) => one.open()));
+    for (const one of both) await one.close({ stopVolumes: false });
+    assert.deepEqual(opened.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
   });
 
   it("passes on what servers log, words without form too", async () => {

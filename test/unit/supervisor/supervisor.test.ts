@@ -23,7 +23,10 @@ describe("a supervisor without servers", () => {
         ...{ runDir: folder, stateDir: folder, launcher: "/nowhere", allowNoIoFlusher: true },
         server: { node: "/nowhere", args: [] },
       },
-      { clock: systemClock, log: silentLog, passOn: () => undefined },
+      {
+        ...{ clock: systemClock, log: silentLog, passOn: () => undefined },
+        lock: { take: () => Promise.resolve(true), release: () => undefined },
+      },
     );
   });
   afterEach(async () => {

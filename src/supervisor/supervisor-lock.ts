@@ -1,0 +1,74 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
+import { ControlError } from "../control/error.ts";
+
+/** Says which supervisor of a run directory is in charge. */
+export interface ExclusiveLock {
+  /** Whether this process has the lock now, after at most `waitMs`. @throws the signal's reason when it aborts. */
+  take(waitMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** Gives it up; without effect when it is not held. */
+  release(): void;
+}
+
+/** The launcher's exit code for a lock that somebody else has. */
+const busy = 75;
+
+/**
+ * An flock on a file: the kernel gives it up with this process, whatever kills it, and it counts across pid namespaces.
+ * Node cannot lock, so that the launcher locks the open file that both share, and ends.
+ */
+export class SupervisorLock implements ExclusiveLock {
+  readonly #path: string;
+  readonly #launcher: string;
+  #descriptor: number | undefined;
+
+  constructor(options: { readonly path: string; readonly launcher: string }) {
+    this.#path = options.path;
+    this.#launcher = options.launcher;
+  }
+
+  /** @throws {ControlError} supervisor when the launcher cannot be run. */
+  async take(waitMs: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#descriptor !== undefined) return true;
+    const descriptor = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    let isTaken = false;
+    try {
+      isTaken = await this.#lock(descriptor, waitMs, signal);
+    } finally {
+      if (!isTaken) closeSync(descriptor);
+    }
+    if (isTaken) this.#descriptor = descriptor;
+    return isTaken;
+  }
+
+  async #lock(descriptor: number, waitMs: number, signal?: AbortSignal): Promise<boolean> {
+    signal?.throwIfAborted();
+    const child = spawn(this.#launcher, ["lock", "--wait", String(waitMs)], {
+      stdio: [descriptor, "ignore", "pipe"],
+    });
+    let words = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      words += text;
+    });
+    const kill = () => child.kill("SIGKILL");
+    signal?.addEventListener("abort", kill);
+    try {
+      const [code] = (await once(child, "close")) as [number | null];
+      signal?.throwIfAborted();
+      if (code === 0) return true;
+      if (code === busy) return false;
+      throw new ControlError("supervisor", `s3files-launcher lock: ${words.trim() || "killed"}`);
+    } catch (cause) {
+      if (cause instanceof ControlError || signal?.aborted === true) throw cause;
+      throw new ControlError("supervisor", `${this.#launcher} cannot be run`, { cause });
+    } finally {
+      signal?.removeEventListener("abort", kill);
+    }
+  }
+
+  release(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+}
