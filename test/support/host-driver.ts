@@ -81,6 +81,8 @@ export class HostDriver implements AsyncDisposable {
   /** What the processes are told of the store. */
   get environment(): Readonly<Record<string, string>> {
     return {
+      // Hundreds of starts: the compiled code is kept from one to the next.
+      NODE_COMPILE_CACHE: join(this.run.folder, "compile-cache"),
       S3FILES_CONFIG: join(this.run.folder, "config.json"),
       S3FILES_ENDPOINT: this.#s3.endpoint,
       AWS_ACCESS_KEY_ID: this.#s3.accessKeyId,
