@@ -7,7 +7,7 @@
 /* What was given on the command line; absent options are NULL or 0. */
 struct options {
   const char *pin, *target, *source, *type, *flags, *data; /* mount */
-  const char *socket, *lock, *output;
+  const char *socket, *lock, *output, *cgroup;
   long wait_ms, grace_ms;
   int allow_no_io_flusher;
   char **program; /* what follows "--", ended by NULL */
@@ -44,7 +44,7 @@ int receive_listener(const char *path);
 void redirect_output(const char *path);
 /* Drops all capabilities for good, but for `keep` (a CAP_ number, or -1). */
 void drop_capabilities(int keep);
-/* Becomes the volume server: lock, listening socket at descriptor 3, IO_FLUSHER, exec. */
+/* Becomes the volume server: lock, cgroup, listening socket at descriptor 3, IO_FLUSHER, exec. */
 noreturn void serve(const struct options *options);
 
 #endif

@@ -10,6 +10,7 @@ import { parseCredentials, parseVolumeSpec } from "../control/parse-volume-spec.
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
+import type { ServerCgroups } from "./server-cgroups.ts";
 import { Volume, type VolumeDependencies } from "./volume.ts";
 import {
   removedFolder,
@@ -30,6 +31,8 @@ export interface SupervisorOptions {
   readonly launcher: string;
   /** Starts servers without PR_SET_IO_FLUSHER where the capability is missing; for tests. */
   readonly allowNoIoFlusher: boolean;
+  /** Gives each server a memory limit of its own; undefined where that cannot be. */
+  readonly cgroups: ServerCgroups | undefined;
   /** How a server is executed: Node, and the arguments before those that name the volume (`main.js`, `serve`). */
   readonly server: { readonly node: string; readonly args: readonly string[] };
 }
@@ -58,10 +61,10 @@ export class Supervisor {
   ) {
     this.#options = options;
     this.#log = dependencies.log;
-    const { launcher: path, allowNoIoFlusher } = options;
+    const { launcher: path, allowNoIoFlusher, cgroups } = options;
     this.#dependencies = {
       ...dependencies,
-      launcher: new Launcher({ path, allowNoIoFlusher }),
+      launcher: new Launcher({ path, allowNoIoFlusher, cgroups }),
       programOf: (spec, paths) => serverProgram(options, spec, paths),
     };
   }
@@ -254,6 +257,7 @@ function serverProgram(
       `NODE_COMPILE_CACHE=${join(runDir, "compile-cache")}`,
       ...[server.node, `--max-old-space-size=${heapMib}`],
     ],
+    memoryLimitBytes: spec.memoryLimitBytes,
     serveArguments: [
       ...server.args,
       ...["--volume-dir", paths.folder, "--control-socket", paths.serverSocket],

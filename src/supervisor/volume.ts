@@ -201,7 +201,9 @@ export class Volume {
       if (this.#server !== server) return;
       this.#server = undefined;
       if (!this.#wanted) return;
-      this.#log.error("Volume server died", { pid: server.pid, ...end });
+      const cause = this.#dependencies.launcher.causeOfDeath(this.paths);
+      this.#lastError = cause ?? this.#lastError;
+      this.#log.error("Volume server died", { pid: server.pid, ...end, cause });
       const isGone = end.code !== undefined || end.signal !== undefined;
       this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs, isGone);
     });

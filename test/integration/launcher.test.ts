@@ -103,6 +103,20 @@ describe("s3files-launcher", function () {
     }
   });
 
+  it("enters the cgroup it is given before it executes the program, and serves without one it cannot enter", () => {
+    succeeds("make-namespace", "--pin", pin);
+    succeeds("hold", ...holder);
+    const cgroup = join(run.folder, "cgroup");
+    mkdirSync(cgroup);
+    const members = join(cgroup, "cgroup.procs");
+    writeFileSync(members, "");
+    const rest = ["--allow-no-io-flusher", "--", "grep", "-qx", "0", members];
+    succeeds(...serve("--cgroup", cgroup, ...rest));
+    const { status, stderr } = launcher(...serve("--cgroup", `${cgroup}.none`, ...rest));
+    assert.equal(status, 0);
+    assert.match(stderr, /no memory limit, .*cgroup\.none: No such file or directory/);
+  });
+
   it("lets a second server wait until the first is gone, and no longer than it is told", async () => {
     succeeds("make-namespace", "--pin", pin);
     succeeds("hold", ...holder);
