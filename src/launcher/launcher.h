@@ -20,8 +20,9 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BUSY = 75 };
 noreturn void fail(int code, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The namespace of a pin: made with `lo` up (again, when the pin is not one), removed, entered. */
-void make_namespace(const char *pin);
+/* The namespace of a pin: made with `lo` up (again, when the pin is not one; the holder's, if one answers at
+   that socket), removed, entered. */
+void make_namespace(const char *pin, const char *holder);
 void remove_namespace(const char *pin);
 void enter_namespace(const char *pin);
 
@@ -39,6 +40,8 @@ void end_lock_owner(const char *path, long grace_ms);
 void hold(const struct options *options);
 /* The listening socket, from its holder. */
 int receive_listener(const char *path);
+/* The same; -1 when no holder is there. */
+int find_listener(const char *path);
 
 /* Opens the log pipe, made if missing, as stdout and stderr: never a broken pipe, never blocking. */
 void redirect_output(const char *path);

@@ -12,7 +12,8 @@
 
 static const char usage[] =
     "usage: s3files-launcher COMMAND\n"
-    "  make-namespace --pin PIN      make a network namespace with lo up, pinned at PIN\n"
+    "  make-namespace --pin PIN [--socket PATH]\n"
+    "                                pin a network namespace with lo up at PIN: the holder's, or a new one\n"
     "  remove-namespace --pin PIN\n"
     "  mount --pin PIN --target DIR --source S --type nfs4 --flags F,F --options O,O\n"
     "  hold --pin PIN --socket PATH --lock FILE --output FIFO\n"
@@ -80,7 +81,7 @@ int main(int argc, char **argv) {
 
   if (strcmp(command, "make-namespace") == 0) {
     need("--pin", options.pin);
-    make_namespace(options.pin);
+    make_namespace(options.pin, options.socket);
   } else if (strcmp(command, "remove-namespace") == 0) {
     need("--pin", options.pin);
     remove_namespace(options.pin);

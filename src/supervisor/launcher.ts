@@ -36,7 +36,7 @@ export class Launcher {
 
   /** Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers. */
   async makeListener(paths: VolumePaths): Promise<void> {
-    await this.#run("make-namespace", ["--pin", paths.pin]);
+    await this.#run("make-namespace", ["--pin", paths.pin, "--socket", paths.holderSocket]);
     await this.#run("hold", [
       ...["--pin", paths.pin, "--socket", paths.holderSocket],
       ...["--lock", paths.holderLock, "--output", paths.output],

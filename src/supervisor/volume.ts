@@ -141,7 +141,9 @@ export class Volume {
     this.#cancelRestart?.();
     const outdated = areNewKeys || this.#server?.specDigest !== specDigest(spec);
     if (this.#server !== undefined && outdated) await this.#end();
-    if (this.#server === undefined) {
+    // A pin that somebody removed is made anew: the caller is about to mount through it.
+    if (this.#server !== undefined) await this.#dependencies.launcher.makeListener(this.paths);
+    else {
       this.#become("starting");
       await this.#launch();
     }
@@ -369,13 +371,12 @@ export class Volume {
       }
     }
     const { volumeId, bucket, prefix } = this.#spec;
-    const pid = server?.pid;
     return {
       volumeId,
       bucket,
       prefix,
       state: this.#state,
-      ...(pid === undefined ? {} : { pid }),
+      ...(server === undefined ? {} : { pid: server.pid }),
       restarts: this.#restarts,
       ...(this.#state === "stopped" ? {} : { pin: this.paths.pin }),
       folder: this.paths.folder,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive, lockOwner, PrivateRun } from "../support/private-run.ts";
@@ -59,6 +59,18 @@ describe("s3files-launcher", function () {
     writeFileSync(pin, "");
     succeeds("make-namespace", "--pin", pin);
     assert.match(inside("readlink /proc/self/ns/net"), /^net:/);
+  });
+
+  it("pins the holder's namespace again when the pin was lost, so that its clients and new ones meet", () => {
+    const [, , , socket = ""] = holder;
+    succeeds("make-namespace", "--pin", pin, "--socket", socket);
+    succeeds("hold", ...holder);
+    const identity = inside("readlink /proc/self/ns/net");
+    execFileSync("umount", ["-l", pin]);
+    rmSync(pin);
+    succeeds("make-namespace", "--pin", pin, "--socket", socket);
+    assert.equal(inside("readlink /proc/self/ns/net"), identity);
+    inside("exec 3<>/dev/tcp/127.0.0.1/2049");
   });
 
   it("removes a namespace, also one that is gone already", () => {
