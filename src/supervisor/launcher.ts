@@ -34,7 +34,10 @@ export class Launcher {
     this.#cgroups = options.cgroups;
   }
 
-  /** Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers. */
+  /**
+   * Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers.
+   * Also mends a pin that somebody removed while the volume is served: the next mount goes through it.
+   */
   async makeListener(paths: VolumePaths): Promise<void> {
     await this.#run("make-namespace", ["--pin", paths.pin, "--socket", paths.holderSocket]);
     await this.#run("hold", [

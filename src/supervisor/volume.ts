@@ -141,7 +141,6 @@ export class Volume {
     this.#cancelRestart?.();
     const outdated = areNewKeys || this.#server?.specDigest !== specDigest(spec);
     if (this.#server !== undefined && outdated) await this.#end();
-    // A pin that somebody removed is made anew: the caller is about to mount through it.
     if (this.#server !== undefined) await this.#dependencies.launcher.makeListener(this.paths);
     else {
       this.#become("starting");
