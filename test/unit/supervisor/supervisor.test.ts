@@ -20,7 +20,13 @@ describe("a supervisor without servers", () => {
     folder = mkdtempSync(join(tmpdir(), "s3files-supervisor-"));
     supervisor = new Supervisor(
       {
-        ...{ runDir: folder, stateDir: folder, launcher: "/nowhere", allowNoIoFlusher: true },
+        ...{
+          runDir: folder,
+          stateDir: folder,
+          launcher: "/nowhere",
+          cgroups: undefined,
+          allowNoIoFlusher: true,
+        },
         server: { node: "/nowhere", args: [] },
       },
       {
