@@ -32,10 +32,17 @@ export interface HttpAnswer {
 /** No complete answer came. `code` is that of the socket or of undici, or `BodyTooLarge`. */
 export class TransportError extends Error {
   readonly code: string;
-  constructor(code: string, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+  /** It was never handed to a connection (refused, no such host, no TLS): no byte of it has left. */
+  readonly isUnsent: boolean;
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly cause?: unknown; readonly isUnsent?: boolean } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "TransportError";
     this.code = code;
+    this.isUnsent = options.isUnsent ?? false;
   }
 }
 
@@ -92,11 +99,11 @@ class BodySink {
   }
 }
 
-function toTransportError(error: unknown): TransportError {
+function toTransportError(error: unknown, isUnsent = false): TransportError {
   if (error instanceof TransportError) return error;
-  if (!(error instanceof Error)) return new TransportError("Unknown", String(error));
+  if (!(error instanceof Error)) return new TransportError("Unknown", String(error), { isUnsent });
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
-  return new TransportError(code, error.message || code, { cause: error });
+  return new TransportError(code, error.message || code, { cause: error, isUnsent });
 }
 
 function joinedHeaders(
@@ -202,7 +209,8 @@ export class Transport {
           });
         },
         onResponseError(_controller, error) {
-          fail(toTransportError(error));
+          // undici starts a request in the step that begins to write it, on a connection that stands.
+          fail(toTransportError(error, controller === undefined));
         },
       },
     );

@@ -13,6 +13,7 @@ import { formatDetail } from "./attempt-detail.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import type { Conflicts } from "./conflicts.ts";
+import { isUnsent } from "./fs-error.ts";
 import { remoteObject } from "./object-version.ts";
 import { encodePosix } from "./posix-metadata.ts";
 import type { Revalidator } from "./revalidator.ts";
@@ -262,6 +263,10 @@ export class Exporter {
         return "again";
       }
       if (this.#context.state.inodes.get(attempt.inode) === undefined) return "again";
+      throw error;
+    }
+    if (isUnsent(error)) {
+      await this.#attempts.discard(recorded);
       throw error;
     }
     const code = error instanceof ObjectStoreError ? error.code : "unavailable";

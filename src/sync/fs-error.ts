@@ -18,6 +18,11 @@ export function toFsError(error: unknown, doing: string): FsError {
   return new FsError(code, `${doing} failed`, { cause: error });
 }
 
+/** Whether a request that failed so cannot have changed anything, nor will: it never left. */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof ObjectStoreError && error.isUnsent;
+}
+
 /** Whether the failure may pass by itself: no answer, or an overloaded store. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof ObjectStoreError) return error.code === "unavailable";

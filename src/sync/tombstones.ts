@@ -3,7 +3,7 @@ import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { detailOf } from "./attempt-detail.ts";
 import type { Bases } from "./bases.ts";
-import { isUnavailable } from "./fs-error.ts";
+import { isUnavailable, isUnsent } from "./fs-error.ts";
 import { rememberDeletion } from "./own-objects.ts";
 import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -50,7 +50,7 @@ export class Tombstones {
     try {
       answer = await store.delete(key, etag, { signal });
     } catch (error) {
-      if (isUnavailable(error) || signal.aborted) {
+      if (!isUnsent(error) && (isUnavailable(error) || signal.aborted)) {
         context.transaction(() => rememberDeletion(context, key, etag));
       }
       throw error;
