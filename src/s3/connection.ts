@@ -178,7 +178,7 @@ export class Connection {
       const s3Code = cause instanceof TransportError ? cause.code : "NoCredentials";
       const code = s3Code === "BodyTooLarge" ? "invalid" : "unavailable";
       const message = `${this.#name(call)}: ${s3Code}: ${cause.message}`;
-      const isUnsent = cause instanceof CredentialsError || cause.isUnsent;
+      const isUnsent = cause instanceof TransportError ? cause.isUnsent : true;
       return new ObjectStoreError(code, message, { s3Code, cause, isUnsent });
     }
   }

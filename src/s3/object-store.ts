@@ -68,7 +68,6 @@ export type NotFound = { readonly kind: "notFound" };
 /** The object is in the store, durable and visible to every client, with this ETag. */
 export type Stored = { readonly kind: "stored"; readonly etag: ETag; readonly versionId?: string };
 
-/** A part as CompleteMultipartUpload names it. */
 /** A part as `uploadPart` or `uploadPartCopy` gave it; the completion wants it unchanged. */
 export interface UploadedPart {
   /** From 1, without gaps: AWS fails on gaps where parts carry checksums. */
@@ -80,7 +79,7 @@ export interface UploadedPart {
 
 /**
  * Why a request failed when the caller only passes it up:
- * `unavailable` connection, time-out, 5xx, SlowDown: worth a retry, and a mutation may have happened ·
+ * `unavailable` connection, time-out, 5xx, SlowDown: worth a retry, and a mutation may have happened unless `isUnsent` ·
  * `denied` 401 or 403 · `noSuchBucket` · `archived` the object must be restored first ·
  * `noSuchUpload` the multipart upload is gone (completed, aborted or expired) ·
  * `unsupported` the store does not know the operation · `invalid` any other 4xx.
@@ -100,7 +99,7 @@ export class ObjectStoreError extends Error {
   /** The S3 error code, such as `AccessDenied`, or the socket's error code. */
   readonly s3Code: string;
   readonly status: number | undefined;
-  /** Nothing of the request can have reached S3: no connection was made, or there were no credentials. */
+  /** No byte of the request has left: whatever it was to change is as it was, and it cannot arrive late. */
   readonly isUnsent: boolean;
   constructor(
     code: ObjectStoreErrorCode,

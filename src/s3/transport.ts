@@ -32,14 +32,14 @@ export interface HttpAnswer {
 /** No complete answer came. `code` is that of the socket or of undici, or `BodyTooLarge`. */
 export class TransportError extends Error {
   readonly code: string;
-  /** Nothing of the request has been written to a connection. */
+  /** It was never handed to a connection (refused, no such host, no TLS): no byte of it has left. */
   readonly isUnsent: boolean;
   constructor(
     code: string,
     message: string,
     options: { readonly cause?: unknown; readonly isUnsent?: boolean } = {},
   ) {
-    super(message, options);
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "TransportError";
     this.code = code;
     this.isUnsent = options.isUnsent ?? false;
@@ -209,7 +209,7 @@ export class Transport {
           });
         },
         onResponseError(_controller, error) {
-          // A request starts when its first bytes are about to be written.
+          // undici starts a request in the step that begins to write it, on a connection that stands.
           fail(toTransportError(error, controller === undefined));
         },
       },

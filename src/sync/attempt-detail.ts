@@ -12,6 +12,8 @@ export interface AttemptDetail {
   readonly frozenMs: number;
   /** What is sent as the object's headers, the mark included. */
   readonly headers: ObjectHeaders;
+  /** Nothing that changes the key was sent: the record is only there until its multipart upload is aborted. */
+  readonly isOver?: true;
 }
 
 /** The text to keep. */

@@ -1,8 +1,8 @@
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
-import type { Attempt } from "../cache/journal.ts";
+import type { Attempt, Journal } from "../cache/journal.ts";
 import type { ETag } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
-import { detailOf } from "./attempt-detail.ts";
+import { detailOf, formatDetail } from "./attempt-detail.ts";
 import { judge, type Verdict } from "./conflict.ts";
 import { adoptOwn } from "./own-objects.ts";
 import type { SeenObject } from "./remote-change.ts";
@@ -176,24 +176,41 @@ export class Attempts {
     this.#context.transaction(() => {
       const generations = state.extents.usedGenerations(attempt.inode);
       state.extents.thaw(attempt.inode);
-      state.journal.remove(attempt.id);
+      endUnsent(state.journal, recorded ?? attempt);
       state.removeUnusedFiles(attempt.inode, generations);
     });
     if (recorded?.uploadId !== undefined) await this.#abortUpload(attempt, recorded.uploadId);
   }
 
-  /** Best effort: a rest of parts costs money, not truth, and buckets have a lifecycle rule for it. */
-  async #abortUpload(attempt: Attempt, uploadId: string): Promise<void> {
-    const { store, signal, log } = this.#context;
+  /** Aborts the uploads of given-up requests that could not be aborted at the time. Stops at the first failure. */
+  async abortLeft(): Promise<void> {
+    for (const attempt of this.#context.state.journal.all()) {
+      if (attempt.state !== "superseded" || attempt.uploadId === undefined) continue;
+      if (!(await this.#abortUpload(attempt, attempt.uploadId))) return;
+    }
+  }
+
+  /** False when S3 did not take it: the record stays, for {@link abortLeft}. */
+  async #abortUpload(attempt: Attempt, uploadId: string): Promise<boolean> {
+    const { store, state, signal, log } = this.#context;
     try {
       await store.abortMultipart(attempt.key, uploadId, { signal });
+      this.#context.transaction(() => {
+        const now = state.journal.ofInode(attempt.inode).find(({ id }) => id === attempt.id);
+        if (now === undefined) return;
+        if (detailOf(now).isOver) state.journal.remove(now.id);
+        else state.journal.put({ ...now, uploadId: undefined });
+      });
+      return true;
     } catch (error) {
+      if (signal.aborted) return false;
       log.warn("Cannot abort a multipart upload", {
         inode: attempt.inode,
         key: attempt.key,
         uploadId,
         error,
       });
+      return false;
     }
   }
 
@@ -209,4 +226,14 @@ export class Attempts {
       for (const { id } of old) state.journal.remove(id);
     });
   }
+}
+
+/** Ends, in a transaction, an attempt that sent nothing that changes a key; one with an upload stays until that is gone. */
+export function endUnsent(journal: Journal, attempt: Attempt): void {
+  if (attempt.uploadId === undefined) {
+    journal.remove(attempt.id);
+    return;
+  }
+  const detail = formatDetail({ ...detailOf(attempt), isOver: true });
+  journal.put({ ...attempt, state: "superseded", detail });
 }

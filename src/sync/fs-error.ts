@@ -18,7 +18,7 @@ export function toFsError(error: unknown, doing: string): FsError {
   return new FsError(code, `${doing} failed`, { cause: error });
 }
 
-/** Whether a request that failed cannot have had any effect, then or later, because nothing of it was sent. */
+/** Whether a request that failed so cannot have changed anything, nor will: it never left. */
 export function isUnsent(error: unknown): boolean {
   return error instanceof ObjectStoreError && error.isUnsent;
 }

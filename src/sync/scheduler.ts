@@ -237,7 +237,7 @@ export class Scheduler {
     }
   }
 
-  /** Finds out what became of requests for files that are gone or clean now. */
+  /** Finds out what became of requests for files that are gone or clean now, and aborts uploads left over. */
   async #settleLeft(): Promise<void> {
     const { state, locks, keyLocks } = this.#context;
     for (const attempt of state.journal.all()) {
@@ -256,6 +256,7 @@ export class Scheduler {
         return;
       }
     }
+    await this.#attempts.abortLeft();
   }
 
   /**

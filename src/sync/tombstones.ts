@@ -50,7 +50,7 @@ export class Tombstones {
     try {
       answer = await store.delete(key, etag, { signal });
     } catch (error) {
-      if ((isUnavailable(error) && !isUnsent(error)) || signal.aborted) {
+      if (!isUnsent(error) && (isUnavailable(error) || signal.aborted)) {
         context.transaction(() => rememberDeletion(context, key, etag));
       }
       throw error;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { ConnectionOptions } from "../../src/s3/connection.ts";
-import type { Credentials } from "../../src/s3/credentials.ts";
+import { type Credentials, CredentialsError } from "../../src/s3/credentials.ts";
 import { type ETag, ObjectStoreError, objectKey } from "../../src/s3/object-store.ts";
 import { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
 import {
@@ -159,6 +159,31 @@ describe("S3ObjectStore on a bad day", () => {
     const error = await errorOf(run.store.delete(key, "any"));
     assert.equal(error.code, "unavailable");
     assert.ok(!error.isUnsent);
+  });
+
+  it("tells a mutation that never left from one that may have arrived", async () => {
+    const { port, ...gone } = await startScripted([found]);
+    await gone[Symbol.asyncDispose]();
+    const nowhere: readonly Partial<ConnectionOptions>[] = [
+      { endpoint: `http://127.0.0.1:${port}` },
+      { endpoint: "http://no-such-host.invalid" },
+    ];
+    for (const options of nowhere) {
+      await using run = await open([found], options);
+      assert.equal((await errorOf(run.store.put(key, body, plain, "absent"))).isUnsent, true);
+      assert.equal((await errorOf(run.store.delete(key, etag))).isUnsent, true);
+    }
+    await using plainHttp = await open([found]);
+    const endpoint = `https://127.0.0.1:${plainHttp.server.port}`;
+    await using noTls = await open([found], { endpoint });
+    assert.equal((await errorOf(noTls.store.put(key, body, plain, "absent"))).isUnsent, true);
+    const noKeys = () => Promise.reject(new CredentialsError("none"));
+    await using anonymous = await open([found], {}, noKeys);
+    assert.equal((await errorOf(anonymous.store.put(key, body, plain, "absent"))).isUnsent, true);
+    for (const step of [reset, s3Error(503, "SlowDown")]) {
+      await using run = await open([step]);
+      assert.equal((await errorOf(run.store.put(key, body, plain, "absent"))).isUnsent, false);
+    }
   });
 
   it("ends a request under way with the signal's reason", async () => {
