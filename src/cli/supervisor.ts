@@ -1,10 +1,7 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
-import { ownCgroup, ServerCgroups } from "../supervisor/server-cgroups.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../supervisor/volume-paths.ts";
@@ -55,7 +52,6 @@ servers again. A supervisor that is killed leaves its servers running, and the n
         stateDir: args.text("state-dir") ?? config.stateDirectory,
         launcher,
         allowNoIoFlusher: args.flag("allow-no-io-flusher"),
-        cgroups: serverCgroups(log),
         server: {
           node: process.execPath,
           args: [
@@ -81,14 +77,6 @@ servers again. A supervisor that is killed leaves its servers running, and the n
     return 0;
   },
 };
-
-/** In a container PID 1 is in the same cgroup, and all processes there are the container's own. */
-function serverCgroups(log: Log): ServerCgroups | undefined {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
-  const of = (pid: string) => ownCgroup(mounts, readFileSync(`/proc/${pid}/cgroup`, "utf8"));
-  const folder = of("self");
-  return ServerCgroups.open({ folder, ownsAll: folder !== undefined && of("1") === folder }, log);
-}
 
 /** This program's own script: `src/main.ts` in a checkout, `dist/main.js` in the image. */
 const mainScript = fileURLToPath(

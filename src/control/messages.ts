@@ -42,7 +42,7 @@ export interface VolumeStatus {
   /** Absent when it is not known, as after a server that was killed and never started again. */
   readonly usage?: VolumeUsage;
   readonly leftover?: Leftover;
-  /** Why the last start failed, or that the kernel killed the last server for its memory. */
+  /** Why the last start failed. */
   readonly lastError?: string;
 }
 

@@ -73,15 +73,12 @@ static noreturn void hand_out(int door, int listener) {
   }
 }
 
-int find_listener(const char *path) {
+int receive_listener(const char *path) {
   struct sockaddr_un address = unix_address(path);
   int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (peer < 0) fail(EXIT_FAILED, errno, "socket");
-  if (connect(peer, (struct sockaddr *)&address, sizeof address) < 0) {
-    if (errno != ENOENT && errno != ECONNREFUSED) fail(EXIT_FAILED, errno, "connect to %s", path);
-    close(peer);
-    return -1;
-  }
+  if (connect(peer, (struct sockaddr *)&address, sizeof address) < 0)
+    fail(EXIT_FAILED, errno, "no holder answers at %s", path);
   char byte;
   struct iovec content = {.iov_base = &byte, .iov_len = 1};
   union {
@@ -98,12 +95,6 @@ int find_listener(const char *path) {
   int listener;
   memcpy(&listener, CMSG_DATA(header), sizeof(int));
   close(peer);
-  return listener;
-}
-
-int receive_listener(const char *path) {
-  int listener = find_listener(path);
-  if (listener < 0) fail(EXIT_FAILED, 0, "no holder answers at %s", path);
   return listener;
 }
 

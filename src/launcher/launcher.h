@@ -7,7 +7,7 @@
 /* What was given on the command line; absent options are NULL or 0. */
 struct options {
   const char *pin, *target, *source, *type, *flags, *data; /* mount */
-  const char *socket, *lock, *output, *cgroup;
+  const char *socket, *lock, *output;
   long wait_ms, grace_ms;
   int allow_no_io_flusher;
   char **program; /* what follows "--", ended by NULL */
@@ -20,9 +20,8 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_BUSY = 75 };
 noreturn void fail(int code, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The namespace of a pin: made with `lo` up (again, when the pin is not one; the holder's, if one answers at
-   that socket), removed, entered. */
-void make_namespace(const char *pin, const char *holder);
+/* The namespace of a pin: made with `lo` up (again, when the pin is not one), removed, entered. */
+void make_namespace(const char *pin);
 void remove_namespace(const char *pin);
 void enter_namespace(const char *pin);
 
@@ -42,14 +41,12 @@ void end_lock_owner(const char *path, long grace_ms);
 void hold(const struct options *options);
 /* The listening socket, from its holder. */
 int receive_listener(const char *path);
-/* The same; -1 when no holder is there. */
-int find_listener(const char *path);
 
 /* Opens the log pipe, made if missing, as stdout and stderr: never a broken pipe, never blocking. */
 void redirect_output(const char *path);
 /* Drops all capabilities for good, but for `keep` (a CAP_ number, or -1). */
 void drop_capabilities(int keep);
-/* Becomes the volume server: lock, cgroup, listening socket at descriptor 3, IO_FLUSHER, exec. */
+/* Becomes the volume server: lock, listening socket at descriptor 3, IO_FLUSHER, exec. */
 noreturn void serve(const struct options *options);
 
 #endif

@@ -12,13 +12,12 @@
 
 static const char usage[] =
     "usage: s3files-launcher COMMAND\n"
-    "  make-namespace --pin PIN [--socket PATH]\n"
-    "                                pin a network namespace with lo up at PIN: the holder's, or a new one\n"
+    "  make-namespace --pin PIN      make a network namespace with lo up, pinned at PIN\n"
     "  remove-namespace --pin PIN\n"
     "  mount --pin PIN --target DIR --source S --type nfs4 --flags F,F --options O,O\n"
     "  hold --pin PIN --socket PATH --lock FILE --output FIFO\n"
     "                                leave a holder of 127.0.0.1:2049 in PIN's namespace behind\n"
-    "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS] [--cgroup DIR] [--allow-no-io-flusher] -- PROGRAM ARG...\n"
+    "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS] [--allow-no-io-flusher] -- PROGRAM ARG...\n"
     "                                execute PROGRAM with the holder's socket at descriptor 3\n"
     "  lock [--wait MS]              lock the file at standard input, for the process that opened it\n"
     "  end --lock FILE --grace MS    end the process that holds the lock\n";
@@ -52,7 +51,7 @@ int main(int argc, char **argv) {
       {"pin", 1, 0, 'p'},    {"target", 1, 0, 't'}, {"source", 1, 0, 's'}, {"type", 1, 0, 'y'},
       {"flags", 1, 0, 'f'},  {"options", 1, 0, 'o'}, {"socket", 1, 0, 'k'}, {"lock", 1, 0, 'l'},
       {"output", 1, 0, 'u'}, {"wait", 1, 0, 'w'},    {"grace", 1, 0, 'g'},  {"allow-no-io-flusher", 0, 0, 'a'},
-      {"cgroup", 1, 0, 'r'}, {0, 0, 0, 0}};
+      {0, 0, 0, 0}};
   struct options options = {0};
   if (argc < 2 || strcmp(argv[1], "--help") == 0) {
     fputs(usage, argc < 2 ? stderr : stdout);
@@ -74,7 +73,6 @@ int main(int argc, char **argv) {
       case 'u': options.output = optarg; break;
       case 'w': options.wait_ms = milliseconds("--wait", optarg); break;
       case 'g': options.grace_ms = milliseconds("--grace", optarg); break;
-      case 'r': options.cgroup = optarg; break;
       case 'a': options.allow_no_io_flusher = 1; break;
       default: fputs(usage, stderr); return EXIT_USAGE;
     }
@@ -82,7 +80,7 @@ int main(int argc, char **argv) {
 
   if (strcmp(command, "make-namespace") == 0) {
     need("--pin", options.pin);
-    make_namespace(options.pin, options.socket);
+    make_namespace(options.pin);
   } else if (strcmp(command, "remove-namespace") == 0) {
     need("--pin", options.pin);
     remove_namespace(options.pin);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
@@ -49,17 +48,7 @@ void remove_namespace(const char *pin) {
   if (unlink(pin) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "remove %s", pin);
 }
 
-/* The namespace that the holder's socket listens in, where clients are; -1 when no holder answers. */
-static int holder_namespace(const char *holder) {
-  int listener = holder == NULL ? -1 : find_listener(holder);
-  if (listener < 0) return -1;
-  int namespace = ioctl(listener, SIOCGSKNS);
-  if (namespace < 0) fail(EXIT_FAILED, errno, "namespace of the socket from %s", holder);
-  close(listener);
-  return namespace;
-}
-
-void make_namespace(const char *pin, const char *holder) {
+void make_namespace(const char *pin) {
   if (is_namespace(pin)) {
     enter_namespace(pin);
     loopback_up();
@@ -69,9 +58,7 @@ void make_namespace(const char *pin, const char *holder) {
   int file = open(pin, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) fail(EXIT_FAILED, errno, "make %s", pin);
   close(file);
-  /* A pin that was removed under a live mount: a new namespace would hold no listener. */
-  int lost = holder_namespace(holder);
-  if ((lost < 0 ? unshare(CLONE_NEWNET) : setns(lost, CLONE_NEWNET)) < 0) {
+  if (unshare(CLONE_NEWNET) < 0) {
     int error = errno;
     unlink(pin);
     fail(EXIT_FAILED, error, "make a network namespace (needs CAP_SYS_ADMIN)");

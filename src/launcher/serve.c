@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -60,22 +58,10 @@ static void place(int descriptor, int number) {
   close(descriptor);
 }
 
-/* Enters the cgroup, before anything is allocated that should count there. Returns 0 or an errno. */
-static int join_cgroup(const char *folder) {
-  int directory = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return errno;
-  int members = openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-  int error = members < 0 || write(members, "0", 1) < 0 ? errno : 0;
-  if (members >= 0) close(members);
-  close(directory);
-  return error;
-}
-
 void serve(const struct options *options) {
   int lock = take_lock(options->lock, options->wait_ms);
   if (lock < 0) fail(EXIT_BUSY, 0, "another process serves this volume (%s)", options->lock);
   write_pid(lock, getpid());
-  int outside = options->cgroup == NULL ? 0 : join_cgroup(options->cgroup);
   int listener = lift(receive_listener(options->socket));
   lock = lift(lock);
   place(listener, 3);
@@ -88,8 +74,6 @@ void serve(const struct options *options) {
   /* Root's files may lie below a home directory that only its owner may search. */
   drop_capabilities(CAP_DAC_READ_SEARCH);
   if (options->output != NULL) redirect_output(options->output);
-  /* A server without a memory limit is better than none. */
-  if (outside != 0) dprintf(2, "s3files-launcher: no memory limit, %s: %s\n", options->cgroup, strerror(outside));
   execvp(options->program[0], options->program);
   fail(EXIT_FAILED, errno, "execute %s", options->program[0]);
 }

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { ControlError } from "../control/error.ts";
-import type { ServerCgroups } from "./server-cgroups.ts";
 import type { VolumePaths } from "./volume-paths.ts";
 
 /** How a volume's server is executed, without the arguments that name the volume. */
@@ -9,7 +8,6 @@ export interface ServerProgram {
   /** Arguments of the program before its script, such as Node's own options. */
   readonly programArguments: readonly string[];
   readonly serveArguments: readonly string[];
-  readonly memoryLimitBytes: number;
 }
 
 /** Longest time that a short launcher command may take. */
@@ -21,25 +19,15 @@ const predecessorMs = 15_000;
 export class Launcher {
   readonly #path: string;
   readonly #allowNoIoFlusher: boolean;
-  readonly #cgroups: ServerCgroups | undefined;
 
-  constructor(options: {
-    readonly path: string;
-    readonly allowNoIoFlusher: boolean;
-    /** Undefined where servers cannot have cgroups of their own. */
-    readonly cgroups: ServerCgroups | undefined;
-  }) {
+  constructor(options: { readonly path: string; readonly allowNoIoFlusher: boolean }) {
     this.#path = options.path;
     this.#allowNoIoFlusher = options.allowNoIoFlusher;
-    this.#cgroups = options.cgroups;
   }
 
-  /**
-   * Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers.
-   * Also mends a pin that somebody removed while the volume is served: the next mount goes through it.
-   */
+  /** Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers. */
   async makeListener(paths: VolumePaths): Promise<void> {
-    await this.#run("make-namespace", ["--pin", paths.pin, "--socket", paths.holderSocket]);
+    await this.#run("make-namespace", ["--pin", paths.pin]);
     await this.#run("hold", [
       ...["--pin", paths.pin, "--socket", paths.holderSocket],
       ...["--lock", paths.holderLock, "--output", paths.output],
@@ -50,12 +38,6 @@ export class Launcher {
   async removeListener(paths: VolumePaths): Promise<void> {
     await this.#run("end", ["--lock", paths.holderLock, "--grace", "1000"]);
     await this.#run("remove-namespace", ["--pin", paths.pin]);
-    this.#cgroups?.remove(paths.digest);
-  }
-
-  /** What is known of the end of the volume's last server beyond its exit code: that the kernel killed it for memory. */
-  causeOfDeath(paths: VolumePaths): string | undefined {
-    return this.#cgroups?.causeOfDeath(paths.digest);
   }
 
   /** Ends the volume's server, whoever started it: SIGTERM, after `graceMs` SIGKILL. Resolves when it is gone. */
@@ -70,12 +52,10 @@ export class Launcher {
    */
   startServer(paths: VolumePaths, server: ServerProgram): ChildProcess {
     const own = this.#allowNoIoFlusher ? ["--allow-no-io-flusher"] : [];
-    const cgroup = this.#cgroups?.make(paths.digest, server.memoryLimitBytes);
     return spawn(
       this.#path,
       [
         ...["serve", "--socket", paths.holderSocket, "--lock", paths.serverLock],
-        ...(cgroup === undefined ? [] : ["--cgroup", cgroup]),
         ...["--output", paths.output, "--wait", String(predecessorMs), ...own, "--"],
         ...[server.program, ...server.programArguments, ...server.serveArguments, ...own],
       ],

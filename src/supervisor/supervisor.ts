@@ -10,7 +10,6 @@ import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
-import type { ServerCgroups } from "./server-cgroups.ts";
 import type { ExclusiveLock } from "./supervisor-lock.ts";
 import { Volume } from "./volume.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
@@ -33,8 +32,6 @@ export interface SupervisorOptions {
   readonly launcher: string;
   /** Starts servers without PR_SET_IO_FLUSHER where the capability is missing; for tests. */
   readonly allowNoIoFlusher: boolean;
-  /** Gives each server a memory limit of its own; undefined where that cannot be. */
-  readonly cgroups: ServerCgroups | undefined;
   /** How a server is executed: Node, and the arguments before those that name the volume (`main.js`, `serve`). */
   readonly server: { readonly node: string; readonly args: readonly string[] };
 }
@@ -66,10 +63,10 @@ export class Supervisor {
     this.#options = options;
     this.#lock = dependencies.lock;
     this.#log = dependencies.log;
-    const { launcher: path, allowNoIoFlusher, cgroups } = options;
+    const { launcher: path, allowNoIoFlusher } = options;
     this.#dependencies = {
       ...dependencies,
-      launcher: new Launcher({ path, allowNoIoFlusher, cgroups }),
+      launcher: new Launcher({ path, allowNoIoFlusher }),
       programOf: (spec, paths) => serverProgram(options, spec, paths),
     };
   }
@@ -274,7 +271,6 @@ function serverProgram(
       `NODE_COMPILE_CACHE=${join(runDir, "compile-cache")}`,
       ...[server.node, `--max-old-space-size=${heapMib}`],
     ],
-    memoryLimitBytes: spec.memoryLimitBytes,
     serveArguments: [
       ...server.args,
       ...["--volume-dir", paths.folder, "--control-socket", paths.serverSocket],

@@ -137,8 +137,7 @@ export class Volume {
     this.#cancelRestart?.();
     const outdated = areNewKeys || this.#server?.specDigest !== specDigest(spec);
     if (this.#server !== undefined && outdated) await this.#end();
-    if (this.#server !== undefined) await this.#dependencies.launcher.makeListener(this.paths);
-    else {
+    if (this.#server === undefined) {
       this.#become("starting");
       await this.#launch();
     }
@@ -201,9 +200,7 @@ export class Volume {
       if (this.#server !== server) return;
       this.#server = undefined;
       if (!this.#wanted) return;
-      const cause = this.#dependencies.launcher.causeOfDeath(this.paths);
-      this.#lastError = cause ?? this.#lastError;
-      this.#log.error("Volume server died", { pid: server.pid, ...end, cause });
+      this.#log.error("Volume server died", { pid: server.pid, ...end });
       const isGone = end.code !== undefined || end.signal !== undefined;
       this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs, isGone);
     });
@@ -384,12 +381,13 @@ export class Volume {
       }
     }
     const { volumeId, bucket, prefix } = this.#spec;
+    const pid = server?.pid;
     return {
       volumeId,
       bucket,
       prefix,
       state: this.#state,
-      ...(server === undefined ? {} : { pid: server.pid }),
+      ...(pid === undefined ? {} : { pid }),
       restarts: this.#restarts,
       ...(this.#state === "stopped" ? {} : { pin: this.paths.pin }),
       folder: this.paths.folder,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive, lockOwner, PrivateRun } from "../support/private-run.ts";
@@ -61,18 +61,6 @@ describe("s3files-launcher", function () {
     assert.match(inside("readlink /proc/self/ns/net"), /^net:/);
   });
 
-  it("pins the holder's namespace again when the pin was lost, so that its clients and new ones meet", () => {
-    const [, , , socket = ""] = holder;
-    succeeds("make-namespace", "--pin", pin, "--socket", socket);
-    succeeds("hold", ...holder);
-    const identity = inside("readlink /proc/self/ns/net");
-    execFileSync("umount", ["-l", pin]);
-    rmSync(pin);
-    succeeds("make-namespace", "--pin", pin, "--socket", socket);
-    assert.equal(inside("readlink /proc/self/ns/net"), identity);
-    inside("exec 3<>/dev/tcp/127.0.0.1/2049");
-  });
-
   it("removes a namespace, also one that is gone already", () => {
     succeeds("make-namespace", "--pin", pin);
     succeeds("remove-namespace", "--pin", pin);
@@ -113,20 +101,6 @@ describe("s3files-launcher", function () {
       assert.equal(status, 1);
       assert.match(stderr, /PR_SET_IO_FLUSHER needs CAP_SYS_RESOURCE/);
     }
-  });
-
-  it("enters the cgroup it is given before it executes the program, and serves without one it cannot enter", () => {
-    succeeds("make-namespace", "--pin", pin);
-    succeeds("hold", ...holder);
-    const cgroup = join(run.folder, "cgroup");
-    mkdirSync(cgroup);
-    const members = join(cgroup, "cgroup.procs");
-    writeFileSync(members, "");
-    const rest = ["--allow-no-io-flusher", "--", "grep", "-qx", "0", members];
-    succeeds(...serve("--cgroup", cgroup, ...rest));
-    const { status, stderr } = launcher(...serve("--cgroup", `${cgroup}.none`, ...rest));
-    assert.equal(status, 0);
-    assert.match(stderr, /no memory limit, .*cgroup\.none: No such file or directory/);
   });
 
   it("lets a second server wait until the first is gone, and no longer than it is told", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -155,15 +155,6 @@ describe("the supervisor with real processes and namespaces", function () {
     assert.match(fixture.supervisor.said(), /"Volume server died".*"signal":"SIGKILL"/);
   });
 
-  it("mends a pin that was removed under its volume, with the server as it is", async () => {
-    const { pin } = await fixture.start();
-    const server = await fixture.pid();
-    execFileSync("umount", ["-l", pin]);
-    rmSync(pin);
-    await fixture.start();
-    assert.equal(await fixture.ask(pin), server);
-  });
-
   it("answers a flush that a dying server did not answer through its successor", async () => {
     await fixture.start();
     const pid = await fixture.pid();
@@ -301,7 +292,7 @@ describe("the supervisor with real processes and namespaces", function () {
     const both = [1, 2].map(
       () =>
         new Supervisor(
-          { runDir, stateDir, launcher, allowNoIoFlusher: true, server, cgroups: undefined },
+          { runDir, stateDir, launcher, allowNoIoFlusher: true, server },
           {
             ...{ clock: systemClock, log: silentLog, passOn: () => undefined },
             lock: new SupervisorLock({ path: supervisorLock(runDir), launcher }),

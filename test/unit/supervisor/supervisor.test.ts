@@ -20,13 +20,7 @@ describe("a supervisor without servers", () => {
     folder = mkdtempSync(join(tmpdir(), "s3files-supervisor-"));
     supervisor = new Supervisor(
       {
-        ...{
-          runDir: folder,
-          stateDir: folder,
-          launcher: "/nowhere",
-          cgroups: undefined,
-          allowNoIoFlusher: true,
-        },
+        ...{ runDir: folder, stateDir: folder, launcher: "/nowhere", allowNoIoFlusher: true },
         server: { node: "/nowhere", args: [] },
       },
       {
