@@ -103,7 +103,7 @@ export interface ServerStatus {
   readonly specDigest: string;
 }
 
-/** The requests that a volume server answers at its own socket. It is ended by SIGTERM. */
+/** The requests that a volume server answers at its own socket. It ends at SIGTERM. */
 export interface ServerMethods {
   /**
    * Resolves when the bucket has been reached since the server started, and this node's record of the volume stands
@@ -120,6 +120,8 @@ export interface ServerMethods {
   flush: { params: { readonly timeoutMs: number }; result: Pending };
   /** As the supervisor's; the server keeps them in memory only. */
   groups: { params: { readonly gids: readonly number[] }; result: Record<string, never> };
+  /** Begins to end, as at SIGTERM, which does not reach the server of another pod. */
+  end: { params: Record<string, never>; result: Record<string, never> };
   /** Counters of the protocol layer, for tests and diagnosis. */
   counters: {
     params: Record<string, never>;

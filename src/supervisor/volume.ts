@@ -20,6 +20,7 @@ import {
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
+import { endServer } from "./end-server.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
@@ -168,9 +169,8 @@ export class Volume {
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
   async #launch(): Promise<void> {
-    const { launcher } = this.#dependencies;
-    await launcher.endServer(this.paths, graceMs);
-    await launcher.makeListener(this.paths);
+    await endServer(this.paths, graceMs, this.#dependencies);
+    await this.#dependencies.launcher.makeListener(this.paths);
     await this.#serve();
   }
 
@@ -231,7 +231,7 @@ export class Volume {
   async #end(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    await this.#dependencies.launcher.endServer(this.paths, graceMs);
+    await endServer(this.paths, graceMs, this.#dependencies);
     await server?.ended;
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +10,8 @@ import { silentLog } from "../../src/base/log.ts";
 import { ControlError } from "../../src/control/error.ts";
 import { SupervisorClient } from "../../src/control/supervisor-client.ts";
 import type { VolumeSpec } from "../../src/control/volume-spec.ts";
+import { Launcher } from "../../src/supervisor/launcher.ts";
+import { SocketKeeper } from "../../src/supervisor/socket-keeper.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { SupervisorLock } from "../../src/supervisor/supervisor-lock.ts";
 import {
@@ -38,12 +40,24 @@ class Fixture implements Disposable {
     return this.#supervisor;
   }
 
-  async startSupervisor(...more: readonly string[]): Promise<void> {
+  #arguments(more: readonly string[]): string[] {
     const { runDir, stateDir, launcher } = this.run;
-    const child = this.run.start("src/main.ts", [
+    return [
       ...["supervisor", "--run-dir", runDir, "--state-dir", stateDir, "--launcher", launcher],
       ...["--allow-no-io-flusher", "--server-program", fakeServer, ...more],
-    ]);
+    ];
+  }
+
+  /** In a pid namespace of its own, which ends with the child. */
+  async startPod(...more: readonly string[]): Promise<void> {
+    await this.#ready(this.run.startPod("src/main.ts", this.#arguments(more)));
+  }
+
+  async startSupervisor(...more: readonly string[]): Promise<void> {
+    await this.#ready(this.run.start("src/main.ts", this.#arguments(more)));
+  }
+
+  async #ready(child: ReturnType<PrivateRun["start"]>): Promise<void> {
     this.#supervisor = child;
     await until(() => child.said().includes("Supervisor ready") || child.exitCode !== null);
     assert.equal(child.exitCode, null, child.said());
@@ -89,6 +103,12 @@ class Fixture implements Disposable {
   [Symbol.dispose](): void {
     this.run[Symbol.dispose]();
   }
+}
+
+/** The supervisor of a run directory, by its pid here and not in its pod. */
+function lockOwnerIn(runDir: string): number {
+  const found = execFileSync("pgrep", ["-f", `^[^ ]*node .*supervisor --run-dir ${runDir} `]);
+  return Number(found.toString().trim());
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -325,5 +345,54 @@ describe("the supervisor with real processes and namespaces", function () {
     await fixture.start();
     await fixture.run.end(fixture.supervisor, "SIGTERM");
     assert.deepEqual(fixture.leftovers(), []);
+  });
+
+  describe("in pods", () => {
+    let keeper: SocketKeeper;
+    beforeEach(async () => {
+      await fixture.run.end(fixture.supervisor, "SIGTERM");
+      const { runDir, launcher: path } = fixture.run;
+      keeper = new SocketKeeper(
+        { runDir },
+        {
+          launcher: new Launcher({ path, allowNoIoFlusher: true }),
+          ...{ clock: systemClock, log: silentLog },
+        },
+      );
+      await fixture.startPod();
+    });
+
+    it("never makes the port refuse: the keeper's socket outlives a pod that is killed", async () => {
+      const { pin } = await fixture.start();
+      await keeper.keep(spec.volumeId);
+      await fixture.run.end(fixture.supervisor, "SIGKILL");
+      const waiting = fixture.ask(pin);
+      await fixture.startPod();
+      assert.ok((await waiting) > 0);
+      await fixture.client.stop(spec.volumeId);
+      assert.deepEqual(fixture.leftovers(), []);
+    });
+
+    it("gives up what it keeps of a volume that was stopped without it", async () => {
+      await fixture.start();
+      await keeper.sweep();
+      const { keeperLock, marker } = fixture.paths();
+      const pid = lockOwner(keeperLock);
+      assert.ok(pid !== undefined);
+      rmSync(marker);
+      await keeper.sweep();
+      assert.equal(isAlive(pid), false);
+    });
+
+    it("restarts a supervisor that crashed, in its pod, and the servers go on", async () => {
+      const { pin } = await fixture.start();
+      const server = await fixture.ask(pin);
+      const before = fixture.supervisor.said().split("Supervisor ready").length;
+      const inPod = lockOwnerIn(fixture.run.runDir);
+      process.kill(inPod, "SIGKILL");
+      await until(() => fixture.supervisor.said().split("Supervisor ready").length > before);
+      assert.equal(await fixture.ask(pin), server);
+      assert.equal(await fixture.pid(), server);
+    });
   });
 });
