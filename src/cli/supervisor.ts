@@ -23,6 +23,9 @@ export const supervisorCommand: Command = {
     "stop-volumes-on-exit": {
       help: "at the end stop every volume, its listening socket and namespace too",
     },
+    "take-over": {
+      help: "have a supervisor that runs on these directories hand its volumes over, instead of ending",
+    },
     "allow-no-io-flusher": {
       help: "serve without PR_SET_IO_FLUSHER where it is not permitted; such a mount can deadlock",
     },
@@ -35,7 +38,8 @@ export const supervisorCommand: Command = {
   notes: `
 At SIGTERM the servers finish what they are doing, close their databases and end; nothing is exported. Their
 listening sockets stay open in holder processes, so that mounts wait until the next supervisor has started the
-servers again. A supervisor that is killed leaves its servers running, and the next one takes them over.
+servers again. With --take-over the next one may be started first: it takes over volume by volume, and the old one
+stands by until it is ended. A supervisor that is killed leaves its servers running, and the next one takes them over.
 `,
   async run(args, config, signal) {
     const log = processLog(config, "supervisor");
@@ -65,7 +69,7 @@ servers again. A supervisor that is killed leaves its servers running, and the n
       { clock: systemClock, log, passOn: writeLogLine, lock },
     );
     try {
-      await supervisor.open();
+      await supervisor.open({ takeOver: args.flag("take-over") });
     } catch (cause) {
       if (cause instanceof ControlError)
         throw new CommandError("The supervisor cannot start", { cause });

@@ -81,6 +81,15 @@ export interface SupervisorMethods {
     params: { readonly volumeId: string; readonly gids: readonly number[] };
     result: Record<string, never>;
   };
+  /**
+   * A newer supervisor takes over: from now on this one begins nothing, and hands its volumes over by `release`. Answered
+   * after `handedOver`; when the connection ends before, this one takes everything back.
+   */
+  standBy: { params: Record<string, never>; result: Record<string, never> };
+  /** After `standBy`: ends the volume's server, leaving the rest of it to the successor. Idempotent. */
+  release: { params: { readonly digest: string }; result: Record<string, never> };
+  /** After `standBy`: everything is handed over; the lock of the run directory is free when this is answered. */
+  handedOver: { params: Record<string, never>; result: Record<string, never> };
   /** All volumes, running or left over, without asking their servers. */
   list: {
     params: Record<string, never>;

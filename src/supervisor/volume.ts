@@ -21,6 +21,7 @@ import type { VolumeSpec } from "../control/volume-spec.ts";
 import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
 import { endServer } from "./end-server.ts";
+import { reachBucket } from "./reach-bucket.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
@@ -34,8 +35,6 @@ type Ready = ServerMethods["ready"]["result"];
 
 /** How long a server may take to finish its compounds and close its database. */
 const graceMs = 30_000;
-/** How long a start waits for the bucket; the caller's own limit is usually shorter. */
-const readyBudgetMs = 60_000;
 /** What a flush may take beyond its own time before its server counts as lost. */
 const flushSlackMs = 10_000;
 const askBudgetMs = 30_000;
@@ -53,6 +52,7 @@ export class Volume {
   #server: RunningServer | undefined;
   /** Whether a server that ends is to be started again. */
   #wanted = false;
+  #isReleased = false;
   #restarts = 0;
   #lastError: string | undefined;
   readonly #delays = new RestartDelays();
@@ -76,6 +76,11 @@ export class Volume {
   /** True when neither server nor listening socket belongs to it. */
   get isStopped(): boolean {
     return this.#state === "stopped";
+  }
+
+  /** True when its server has been ended for another supervisor. */
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   #exclusive<T>(run: () => Promise<T>): Promise<T> {
@@ -142,29 +147,8 @@ export class Volume {
       this.#become("starting");
       await this.#launch();
     }
-    return await this.#reachBucket(signal);
-  }
-
-  async #reachBucket(signal: AbortSignal): Promise<Ready> {
     const { clock } = this.#dependencies;
-    const limit = new AbortController();
-    const cancel = clock.schedule(readyBudgetMs, () =>
-      limit.abort(
-        new ControlError(
-          "unavailable",
-          `Volume ${this.#spec.volumeId}: bucket '${this.#spec.bucket}' did not answer in time`,
-        ),
-      ),
-    );
-    try {
-      const budget = AbortSignal.any([signal, limit.signal]);
-      if (this.#server === undefined) {
-        throw new ControlError("supervisor", "The volume server died as soon as it was started");
-      }
-      return await this.#server.client.call("ready", {}, budget);
-    } finally {
-      cancel();
-    }
+    return await reachBucket(this.#server, this.#spec, { clock, signal });
   }
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
@@ -243,6 +227,8 @@ export class Volume {
     this.#become("starting");
     return this.#exclusive(async () => {
       await earlier;
+      // A first start that its supervisor took back.
+      if (!existsSync(this.paths.marker)) return this.#become("stopped");
       this.#wanted = true;
       if (hasOutput(this.paths.output)) this.#readOutput();
       const dependencies = { ...this.#dependencies, log: this.#log };
@@ -315,10 +301,12 @@ export class Volume {
     return this.#exclusive(async () => {
       this.#wanted = false;
       this.#cancelRestart?.();
+      if (this.#state === "stopped" || this.#isReleased) return;
       this.#become("stopping");
       await this.#end();
       this.#output?.close();
       this.#output = undefined;
+      this.#isReleased = true;
     });
   }
 

@@ -1,119 +1,21 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { ControlError } from "../../src/control/error.ts";
-import { SupervisorClient } from "../../src/control/supervisor-client.ts";
-import type { VolumeSpec } from "../../src/control/volume-spec.ts";
-import { Launcher } from "../../src/supervisor/launcher.ts";
-import { SocketKeeper } from "../../src/supervisor/socket-keeper.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { SupervisorLock } from "../../src/supervisor/supervisor-lock.ts";
-import {
-  runFolders,
-  supervisorLock,
-  supervisorSocket,
-  type VolumePaths,
-  volumeDigest,
-  volumePaths,
-} from "../../src/supervisor/volume-paths.ts";
+import { supervisorLock } from "../../src/supervisor/volume-paths.ts";
 import { volumeSpec } from "../fakes/volume-spec.ts";
-import { isAlive, lockOwner, PrivateRun } from "../support/private-run.ts";
+import { isAlive, lockOwner } from "../support/private-run.ts";
+import { SupervisorFixture, until } from "../support/supervisor-fixture.ts";
 
-const fakeServer = join(import.meta.dirname, "../fakes/fake-volume-server.ts");
 const spec = volumeSpec();
-const noKeys = undefined;
-
-/** A supervisor process with servers of the fake program, in directories of its own. */
-class Fixture implements Disposable {
-  readonly run = new PrivateRun();
-  readonly client = new SupervisorClient(supervisorSocket(this.run.runDir));
-  #supervisor: ReturnType<PrivateRun["start"]> | undefined;
-
-  get supervisor(): ReturnType<PrivateRun["start"]> {
-    assert.ok(this.#supervisor);
-    return this.#supervisor;
-  }
-
-  #arguments(more: readonly string[]): string[] {
-    const { runDir, stateDir, launcher } = this.run;
-    return [
-      ...["supervisor", "--run-dir", runDir, "--state-dir", stateDir, "--launcher", launcher],
-      ...["--allow-no-io-flusher", "--server-program", fakeServer, ...more],
-    ];
-  }
-
-  /** In a pid namespace of its own, which ends with the child. */
-  async startPod(...more: readonly string[]): Promise<void> {
-    await this.#ready(this.run.startPod("src/main.ts", this.#arguments(more)));
-  }
-
-  async startSupervisor(...more: readonly string[]): Promise<void> {
-    await this.#ready(this.run.start("src/main.ts", this.#arguments(more)));
-  }
-
-  async #ready(child: ReturnType<PrivateRun["start"]>): Promise<void> {
-    this.#supervisor = child;
-    await until(() => child.said().includes("Supervisor ready") || child.exitCode !== null);
-    assert.equal(child.exitCode, null, child.said());
-  }
-
-  paths(one: VolumeSpec = spec): VolumePaths {
-    return volumePaths(this.run, volumeDigest(one.volumeId));
-  }
-
-  start(one: VolumeSpec = spec, credentials: { key: string } | undefined = noKeys) {
-    const keys =
-      credentials === undefined
-        ? undefined
-        : { accessKeyId: "AKIA", secretAccessKey: credentials.key };
-    return this.client.start({ spec: one, credentials: keys });
-  }
-
-  async pid(): Promise<number> {
-    const { volumes } = await this.client.status();
-    const pid = volumes.find(({ volumeId }) => volumeId === spec.volumeId)?.pid;
-    assert.ok(pid, "the volume has a server");
-    return pid;
-  }
-
-  /** What a server says to a client inside the volume's namespace: its pid. */
-  async ask(pin: string): Promise<number> {
-    const script = "exec 3<>/dev/tcp/127.0.0.1/2049 && head -n 1 <&3";
-    const child = spawn("nsenter", [`--net=${pin}`, "bash", "-c", script]);
-    let answer = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      answer += text;
-    });
-    const [code] = (await once(child, "close")) as [number];
-    assert.equal(code, 0, "the connection is taken");
-    return Number(answer);
-  }
-
-  /** What is in the folders of volumes below the run directory. */
-  leftovers(): string[] {
-    return runFolders.flatMap((folder) => readdirSync(join(this.run.runDir, folder)));
-  }
-
-  [Symbol.dispose](): void {
-    this.run[Symbol.dispose]();
-  }
-}
-
-/** The supervisor of a run directory, by its pid here and not in its pod. */
-function lockOwnerIn(runDir: string): number {
-  const found = execFileSync("pgrep", ["-f", `^[^ ]*node .*supervisor --run-dir ${runDir} `]);
-  return Number(found.toString().trim());
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(10);
-}
 
 async function refusal(call: Promise<unknown>): Promise<ControlError> {
   const error = await call.then(
@@ -126,10 +28,10 @@ async function refusal(call: Promise<unknown>): Promise<ControlError> {
 
 describe("the supervisor with real processes and namespaces", function () {
   this.timeout(120_000);
-  let fixture: Fixture;
+  let fixture: SupervisorFixture;
 
   beforeEach(async () => {
-    fixture = new Fixture();
+    fixture = new SupervisorFixture();
     await fixture.startSupervisor();
   });
   afterEach(() => fixture[Symbol.dispose]());
@@ -345,54 +247,5 @@ describe("the supervisor with real processes and namespaces", function () {
     await fixture.start();
     await fixture.run.end(fixture.supervisor, "SIGTERM");
     assert.deepEqual(fixture.leftovers(), []);
-  });
-
-  describe("in pods", () => {
-    let keeper: SocketKeeper;
-    beforeEach(async () => {
-      await fixture.run.end(fixture.supervisor, "SIGTERM");
-      const { runDir, launcher: path } = fixture.run;
-      keeper = new SocketKeeper(
-        { runDir },
-        {
-          launcher: new Launcher({ path, allowNoIoFlusher: true }),
-          ...{ clock: systemClock, log: silentLog },
-        },
-      );
-      await fixture.startPod();
-    });
-
-    it("never makes the port refuse: the keeper's socket outlives a pod that is killed", async () => {
-      const { pin } = await fixture.start();
-      await keeper.keep(spec.volumeId);
-      await fixture.run.end(fixture.supervisor, "SIGKILL");
-      const waiting = fixture.ask(pin);
-      await fixture.startPod();
-      assert.ok((await waiting) > 0);
-      await fixture.client.stop(spec.volumeId);
-      assert.deepEqual(fixture.leftovers(), []);
-    });
-
-    it("gives up what it keeps of a volume that was stopped without it", async () => {
-      await fixture.start();
-      await keeper.sweep();
-      const { keeperLock, marker } = fixture.paths();
-      const pid = lockOwner(keeperLock);
-      assert.ok(pid !== undefined);
-      rmSync(marker);
-      await keeper.sweep();
-      assert.equal(isAlive(pid), false);
-    });
-
-    it("restarts a supervisor that crashed, in its pod, and the servers go on", async () => {
-      const { pin } = await fixture.start();
-      const server = await fixture.ask(pin);
-      const before = fixture.supervisor.said().split("Supervisor ready").length;
-      const inPod = lockOwnerIn(fixture.run.runDir);
-      process.kill(inPod, "SIGKILL");
-      await until(() => fixture.supervisor.said().split("Supervisor ready").length > before);
-      assert.equal(await fixture.ask(pin), server);
-      assert.equal(await fixture.pid(), server);
-    });
   });
 });
