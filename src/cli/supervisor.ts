@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ControlError } from "../control/error.ts";
+import { MemoryCgroups } from "../supervisor/memory-cgroups.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../supervisor/volume-paths.ts";
@@ -66,7 +67,7 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
           ],
         },
       },
-      { clock: systemClock, log, passOn: writeLogLine, lock },
+      { clock: systemClock, log, passOn: writeLogLine, lock, cgroups: MemoryCgroups.open(log) },
     );
     try {
       await supervisor.open({ takeOver: args.flag("take-over") });

@@ -35,6 +35,8 @@ export interface VolumeStatus {
   readonly pid?: number;
   /** Servers started after the first, since this supervisor knows the volume. */
   readonly restarts: number;
+  /** How many of its servers the kernel killed for exceeding their memory limit; absent: none. */
+  readonly memoryKills?: number;
   /** The network namespace's pin, while there is one. */
   readonly pin?: string;
   /** Folder of the volume's state on this node. */

@@ -8,6 +8,8 @@ export interface ServerProgram {
   /** Arguments of the program before its script, such as Node's own options. */
   readonly programArguments: readonly string[];
   readonly serveArguments: readonly string[];
+  /** The cgroup that it runs in, instead of the supervisor's. */
+  readonly cgroup?: string | undefined;
 }
 
 /** Longest time that a short launcher command may take. */
@@ -86,11 +88,12 @@ export class Launcher {
    */
   startServer(paths: VolumePaths, server: ServerProgram): ChildProcess {
     const own = this.#allowNoIoFlusher ? ["--allow-no-io-flusher"] : [];
+    const limited = server.cgroup === undefined ? [] : ["--cgroup", server.cgroup];
     return spawn(
       this.#path,
       [
         ...["serve", "--socket", paths.holderSocket, "--lock", paths.serverLock],
-        ...["--output", paths.output, "--wait", String(predecessorMs), ...own, "--"],
+        ...["--output", paths.output, "--wait", String(predecessorMs), ...limited, ...own, "--"],
         ...[server.program, ...server.programArguments, ...server.serveArguments, ...own],
       ],
       { stdio: ["ignore", "ignore", "pipe"], detached: true, cwd: "/" },

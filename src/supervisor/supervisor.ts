@@ -10,6 +10,7 @@ import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
+import type { MemoryCgroups } from "./memory-cgroups.ts";
 import { Predecessor } from "./predecessor.ts";
 import { StandingBy } from "./standing-by.ts";
 import type { ExclusiveLock } from "./supervisor-lock.ts";
@@ -68,6 +69,7 @@ export class Supervisor {
       /** Takes the servers' log lines. */
       readonly passOn: (line: string) => void;
       readonly lock: ExclusiveLock;
+      readonly cgroups?: MemoryCgroups | undefined;
     },
   ) {
     this.#options = options;
@@ -76,6 +78,7 @@ export class Supervisor {
     const { launcher: path, allowNoIoFlusher } = options;
     this.#dependencies = {
       ...dependencies,
+      cgroups: dependencies.cgroups,
       launcher: new Launcher({ path, allowNoIoFlusher }),
       programOf: (spec, paths) => serverProgram(options, spec, paths),
     };

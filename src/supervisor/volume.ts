@@ -54,6 +54,7 @@ export class Volume {
   #wanted = false;
   #isReleased = false;
   #restarts = 0;
+  #memoryKills = 0;
   #lastError: string | undefined;
   readonly #delays = new RestartDelays();
   #cancelRestart: (() => void) | undefined;
@@ -160,10 +161,11 @@ export class Volume {
 
   /** A server behind the listener, which is there. */
   async #serve(): Promise<void> {
-    const { programOf } = this.#dependencies;
+    const { programOf, cgroups } = this.#dependencies;
+    const cgroup = cgroups?.make(this.paths.digest, this.#spec.memoryLimitBytes);
     const output = this.#readOutput();
     output.forgetWords();
-    const program = programOf(this.#spec, this.paths);
+    const program = { ...programOf(this.#spec, this.paths), cgroup };
     const lastWords = () => output.lastWords();
     const dependencies = { ...this.#dependencies, log: this.#log, lastWords };
     this.#hold(await RunningServer.start(this.paths, program, dependencies));
@@ -179,12 +181,20 @@ export class Volume {
 
   #hold(server: RunningServer): void {
     this.#server = server;
+    const { digest } = this.paths;
+    const { cgroups } = this.#dependencies;
+    const killsBefore = cgroups?.kills(digest) ?? 0;
     this.#become("running");
     void server.ended.then((end) => {
       if (this.#server !== server) return;
       this.#server = undefined;
       if (!this.#wanted) return;
       this.#log.error("Volume server died", { pid: server.pid, ...end });
+      if ((cgroups?.kills(digest) ?? 0) > killsBefore) {
+        this.#memoryKills += 1;
+        this.#lastError = `The volume server was killed: it needed more memory than memoryLimit (${this.#spec.memoryLimitBytes} bytes) allows`;
+        this.#log.error("Volume server exceeded its memory limit", { pid: server.pid });
+      }
       const isGone = end.code !== undefined || end.signal !== undefined;
       this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs, isGone);
     });
@@ -278,6 +288,7 @@ export class Volume {
     this.#output?.close();
     this.#output = undefined;
     removeRunFiles(this.paths);
+    this.#dependencies.cgroups?.remove(this.paths.digest);
   }
 
   async #takeBack(isNew: boolean): Promise<void> {
@@ -377,6 +388,7 @@ export class Volume {
       state: this.#state,
       ...(pid === undefined ? {} : { pid }),
       restarts: this.#restarts,
+      ...(this.#memoryKills === 0 ? {} : { memoryKills: this.#memoryKills }),
       ...(this.#state === "stopped" ? {} : { pin: this.paths.pin }),
       folder: this.paths.folder,
       ...(usage === undefined ? {} : { usage }),
