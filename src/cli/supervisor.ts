@@ -2,19 +2,23 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ControlError } from "../control/error.ts";
+import { MounterMetrics } from "../metrics/mounter-metrics.ts";
 import { MemoryCgroups } from "../supervisor/memory-cgroups.ts";
-import { Supervisor } from "../supervisor/supervisor.ts";
+import { Supervisor, statusBudgetMs } from "../supervisor/supervisor.ts";
 import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../supervisor/volume-paths.ts";
 import { type Command, CommandError } from "./arguments.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog, writeLogLine } from "./log.ts";
+import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
+import { packageVersion } from "./package-version.ts";
 import { aborted } from "./shutdown.ts";
 
 /** `s3files supervisor`: keeps this node's volume servers running until SIGTERM or SIGINT. */
 export const supervisorCommand: Command = {
   usage: "[options]",
   options: {
+    ...metricsOption,
     "run-dir": {
       value: "DIR",
       help: "sockets, pins and credentials, on tmpfs; default: /run/s3files",
@@ -69,6 +73,15 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
       },
       { clock: systemClock, log, passOn: writeLogLine, lock, cgroups: MemoryCgroups.open(log) },
     );
+    const metrics = new MounterMetrics({
+      version: packageVersion(),
+      read: async () => ({
+        isReady: supervisor.isReady,
+        volumes: await supervisor.status(AbortSignal.timeout(statusBudgetMs)),
+      }),
+    });
+    // Before it is ready: that is what the endpoint is asked.
+    await using _endpoint = await serveMetrics(args, metrics, log, () => supervisor.isReady);
     try {
       await supervisor.open({ takeOver: args.flag("take-over") });
     } catch (cause) {

@@ -41,7 +41,8 @@ export interface SupervisorOptions {
 
 /** Volumes that are taken over side by side: each may start a server. */
 const adoptAtATime = 4;
-const statusBudgetMs = 1_000;
+/** How long a server may take to tell its usage. */
+export const statusBudgetMs = 1_000;
 /** From a predecessor's last word to its lock. */
 const lockBudgetMs = 10_000;
 /** One wait for a successor's lock; there is always another. */
@@ -282,10 +283,10 @@ export class Supervisor {
         return {};
       },
       leave: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.leave(signal)) ?? null,
-      list: async () => ({ volumes: await this.#status(undefined) }),
+      list: async () => ({ volumes: await this.status(undefined) }),
       status: async (_, signal) => {
         const ask = AbortSignal.any([signal, AbortSignal.timeout(statusBudgetMs)]);
-        return { pid: process.pid, volumes: await this.#status(ask) };
+        return { pid: process.pid, volumes: await this.status(ask) };
       },
     };
   }
@@ -315,8 +316,8 @@ export class Supervisor {
     return await volume.stop();
   }
 
-  /** The volumes known to this supervisor, and the folders of stopped ones. */
-  async #status(ask: AbortSignal | undefined): Promise<VolumeStatus[]> {
+  /** The volumes known to this supervisor, and the folders of stopped ones; servers are asked until `ask` aborts. */
+  async status(ask: AbortSignal | undefined): Promise<VolumeStatus[]> {
     const running = [...this.#volumes.values()].filter((volume) => !volume.isStopped);
     const known = new Set(running.map((volume) => volume.paths.digest));
     const statuses = await Promise.all(running.map((volume) => volume.status(ask)));
