@@ -84,8 +84,9 @@ export interface SupervisorMethods {
     result: Record<string, never>;
   };
   /**
-   * A newer supervisor takes over: from now on this one begins nothing, and hands its volumes over by `release`. Answered
-   * after `handedOver`; when the connection ends before, this one takes everything back.
+   * A newer supervisor takes over: from now on this one begins nothing, and hands its volumes over by `release`. Not
+   * answered; when the connection ends before `handedOver`, this one takes everything back, and after it it waits for
+   * the lock.
    */
   standBy: { params: Record<string, never>; result: Record<string, never> };
   /** After `standBy`: ends the volume's server, leaving the rest of it to the successor. Idempotent. */

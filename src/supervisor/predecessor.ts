@@ -11,7 +11,7 @@ export class Predecessor {
   }
 
   /**
-   * Has it stand by; it takes everything back if this process ends before {@link finish}.
+   * Has it stand by; it takes everything back if the connection ends before {@link finish}.
    * @throws {ControlError} invalid when it speaks no version of the protocol that this release does: nothing has changed.
    */
   static async standBy(path: string): Promise<Predecessor> {
@@ -37,14 +37,17 @@ export class Predecessor {
     }
   }
 
-  /** Everything is taken over; its lock is free then, or about to be. */
+  /** Everything is taken over: its lock is free then, and it does not ask for it again before {@link close}. */
   async finish(): Promise<void> {
     try {
       await this.#client.call("handedOver", {});
     } catch (error) {
       if (!(error instanceof ControlError && this.#client.isClosed)) throw error;
-    } finally {
-      this.#client.close();
     }
+  }
+
+  /** Lets it wait for its turn. */
+  close(): void {
+    this.#client.close();
   }
 }

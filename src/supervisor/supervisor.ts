@@ -43,9 +43,7 @@ export interface SupervisorOptions {
 const adoptAtATime = 4;
 /** How long a server may take to tell its usage. */
 export const statusBudgetMs = 1_000;
-/** From a predecessor's last word to its lock. */
 const lockBudgetMs = 10_000;
-/** One wait for a successor's lock; there is always another. */
 const turnMs = 3_600_000;
 
 /** The registry of a node's volumes, behind a control socket. See README.md for what outlives it. */
@@ -123,6 +121,7 @@ export class Supervisor {
       if (!(await this.#lock.take(lockBudgetMs, this.#ending.signal))) {
         throw new ControlError("supervisor", "The predecessor does not give up its lock");
       }
+      predecessor.close();
       // What it was starting at the moment it was asked.
       await this.#adoptAll(undefined);
     }
@@ -156,8 +155,10 @@ export class Supervisor {
     const isHandedOver = await this.#standing.begin(signal);
     if (this.#isEnding) return {};
     if (isHandedOver) {
-      void this.#waitForTurn();
-      return {};
+      // The connection lasts until the successor has the lock, or is gone.
+      signal.addEventListener("abort", () => void this.#waitForTurn(), { once: true });
+      if (signal.aborted) void this.#waitForTurn();
+      return await new Promise<never>(() => {});
     }
     this.#log.warn("The other supervisor is gone: taking everything back");
     this.#isReady = false;

@@ -21,6 +21,12 @@ function lockOwnerOf(folder: string): number {
   return Number(found.toString().trim());
 }
 
+/** What a supervisor answers when it is asked whether it is ready. */
+async function readiness(supervisor: { readonly said: () => string }): Promise<number> {
+  const [, port] = /"port":(\d+)/.exec(supervisor.said()) ?? [];
+  return (await fetch(`http://127.0.0.1:${port}/readyz`)).status;
+}
+
 /** The supervisor of a run directory, by its pid here and not in its pod. */
 function lockOwnerIn(runDir: string): number {
   const found = execFileSync("pgrep", ["-f", `^[^ ]*node .*supervisor --run-dir ${runDir} `]);
@@ -85,6 +91,7 @@ describe("supervisors in pods: pid namespaces that end as a whole", function () 
     const before = await fixture.pid();
     await fixture.startPod("--take-over");
     assert.match(first.said(), /Handed over/);
+    assert.deepEqual([await readiness(first), await readiness(fixture.supervisor)], [503, 200]);
     assert.notEqual(await fixture.ask(pin), before);
     const { volumes } = await fixture.client.status();
     assert.deepEqual(

@@ -41,7 +41,9 @@ export class SupervisorFixture implements Disposable {
 
   /** In a pid namespace of its own, which ends with the child. */
   async startPod(...more: readonly string[]): Promise<void> {
-    await this.#ready(this.run.startPod("src/main.ts", this.#arguments(more)));
+    await this.#ready(
+      this.run.startPod("src/main.ts", this.#arguments(["--metrics-listen", "0", ...more])),
+    );
   }
 
   async startSupervisor(...more: readonly string[]): Promise<void> {
