@@ -10,16 +10,20 @@ export const metricsOption = {
   },
 } as const;
 
-/** Shows the metrics where the command line says; nowhere unless it does. @throws {CommandError} */
+/** Shows the metrics, and the health where there is `isReady`, where the command line says; nowhere unless it does. @throws {CommandError} */
 export async function serveMetrics(
   args: Arguments,
   metrics: ShownMetrics,
   log: Log,
+  isReady?: () => boolean,
 ): Promise<AsyncDisposable> {
   const at = args.address("metrics-listen");
   if (at === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   try {
-    const endpoint = await MetricsEndpoint.open(at, { metrics, log });
+    const endpoint = await MetricsEndpoint.open(at, {
+      ...{ metrics, log },
+      ...(isReady === undefined ? {} : { isReady }),
+    });
     log.info("Metrics", { host: at.host, port: endpoint.port });
     return endpoint;
   } catch (cause) {

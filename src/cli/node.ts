@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { SupervisorClient } from "../control/supervisor-client.ts";
 import { FileStageJournal } from "../csi/file-stage-journal.ts";
@@ -6,6 +6,8 @@ import { KernelMounter } from "../csi/mounter.ts";
 import { isVolumeMount, mountedVolumes } from "../csi/mountinfo.ts";
 import { reportDrift } from "../csi/reconcile.ts";
 import { CsiMetrics } from "../metrics/csi-metrics.ts";
+import { Launcher } from "../supervisor/launcher.ts";
+import { SocketKeeper } from "../supervisor/socket-keeper.ts";
 import type { Command } from "./arguments.ts";
 import { clusterEvents, takeStartupTaint } from "./cluster.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
@@ -47,12 +49,19 @@ export const nodeCommand: Command = {
     const nodeId = args.required("node-id", config.nodeId);
     const log = processLog(config, "node");
     const socket = args.text("supervisor-socket") ?? join(config.runDirectory, "supervisor.sock");
-    const servers = new SupervisorVolumeServers(new SupervisorClient(socket));
-    const stateDirectory = args.text("state-dir") ?? config.stateDirectory;
-    const mounter = new KernelMounter(
-      { launcher: launcherPath(args), mountinfo: args.text("mountinfo") },
-      { log },
+    const launcher = launcherPath(args);
+    using keeper = new SocketKeeper(
+      { runDir: dirname(socket) },
+      {
+        launcher: new Launcher({ path: launcher, allowNoIoFlusher: false }),
+        ...{ clock: systemClock, log: log.with({ component: "keeper" }) },
+      },
     );
+    const servers = new SupervisorVolumeServers(new SupervisorClient(socket), (volumeId) =>
+      keeper.keep(volumeId),
+    );
+    const stateDirectory = args.text("state-dir") ?? config.stateDirectory;
+    const mounter = new KernelMounter({ launcher, mountinfo: args.text("mountinfo") }, { log });
     const version = packageVersion();
     const maxVolumesPerNode = args.integer("max-volumes", { least: 0, most: 100_000 }) ?? 0;
     const metrics = new CsiMetrics({ component: "node", version });
@@ -69,6 +78,7 @@ export const nodeCommand: Command = {
       },
     });
     const journal = new FileStageJournal(join(stateDirectory, "node"));
+    await keeper.open();
     await reportDrift({ journal, mounter }, log);
     const key = args.text("startup-taint");
     if (key !== undefined) takeStartupTaint(config, { node: nodeId, key }, { log, signal });

@@ -72,6 +72,7 @@ export const serveCommand: Command = {
     server.setMountGroups(groupsOf(folder));
     // Only now is the state ours, and with it what an earlier run said of it.
     removeLeftover(folder);
+    const asked = new AbortController();
     const control = await ControlListener.open<ServerMethods>(
       { path: args.required("control-socket") },
       {
@@ -92,6 +93,10 @@ export const serveCommand: Command = {
           },
           flush: ({ timeoutMs }, given) => server.flush(timeoutMs, given),
           counters: () => server.counters(),
+          end: () => {
+            asked.abort();
+            return {};
+          },
         },
       },
     );
@@ -99,7 +104,7 @@ export const serveCommand: Command = {
     log.info("Volume server accepts connections", { bucket: spec.bucket, prefix: spec.prefix });
     // A server that is killed later cannot do it, and its successor starts faster with it.
     flushCompileCache();
-    await aborted(signal);
+    await aborted(AbortSignal.any([signal, asked.signal]));
     writeLeftover(folder, await server.close());
     await control.close();
     return 0;

@@ -32,8 +32,10 @@ function textOf(status: {
     const { volumeId, bucket, prefix, state, usage, leftover, lastError } = volume;
     const process = volume.pid === undefined ? "" : `, pid ${volume.pid}`;
     const restarts = volume.restarts === 0 ? "" : `, restarted ${volume.restarts} times`;
+    const { memoryKills = 0 } = volume;
+    const kills = memoryKills === 0 ? "" : `, killed ${memoryKills} times over its memory limit`;
     return [
-      `${volumeId}: ${state}${process}${restarts}`,
+      `${volumeId}: ${state}${process}${restarts}${kills}`,
       `  s3://${bucket}/${prefix}`,
       `  ${pendingText(state, usage ?? leftover)}`,
       ...(leftover !== undefined && leftover.lostAndFound > 0

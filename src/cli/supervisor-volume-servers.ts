@@ -34,16 +34,21 @@ async function translated<T>(run: () => Promise<T>): Promise<T> {
 /** The node service's volume servers, which the supervisor starts and stops: asked over its control socket. */
 export class SupervisorVolumeServers implements VolumeServers {
   readonly #client: SupervisorClient;
+  readonly #keep: (volumeId: string) => Promise<void>;
 
-  constructor(client: SupervisorClient) {
+  /** `keep` is called, before its mount, for each volume that has been started. */
+  constructor(client: SupervisorClient, keep: (volumeId: string) => Promise<void>) {
     this.#client = client;
+    this.#keep = keep;
   }
 
   async start(
     volume: Parameters<VolumeServers["start"]>[0],
     signal: AbortSignal,
   ): ReturnType<VolumeServers["start"]> {
-    return await translated(() => this.#client.start(volume, signal));
+    const started = await translated(() => this.#client.start(volume, signal));
+    await this.#keep(volume.spec.volumeId);
+    return started;
   }
 
   async flush(

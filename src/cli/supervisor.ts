@@ -2,18 +2,23 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ControlError } from "../control/error.ts";
-import { Supervisor } from "../supervisor/supervisor.ts";
+import { MounterMetrics } from "../metrics/mounter-metrics.ts";
+import { MemoryCgroups } from "../supervisor/memory-cgroups.ts";
+import { Supervisor, statusBudgetMs } from "../supervisor/supervisor.ts";
 import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../supervisor/volume-paths.ts";
 import { type Command, CommandError } from "./arguments.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog, writeLogLine } from "./log.ts";
+import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
+import { packageVersion } from "./package-version.ts";
 import { aborted } from "./shutdown.ts";
 
 /** `s3files supervisor`: keeps this node's volume servers running until SIGTERM or SIGINT. */
 export const supervisorCommand: Command = {
   usage: "[options]",
   options: {
+    ...metricsOption,
     "run-dir": {
       value: "DIR",
       help: "sockets, pins and credentials, on tmpfs; default: /run/s3files",
@@ -22,6 +27,9 @@ export const supervisorCommand: Command = {
     launcher: { value: "PATH", help: "the native helper; default: where make or the image put it" },
     "stop-volumes-on-exit": {
       help: "at the end stop every volume, its listening socket and namespace too",
+    },
+    "take-over": {
+      help: "have a supervisor that runs on these directories hand its volumes over, instead of ending",
     },
     "allow-no-io-flusher": {
       help: "serve without PR_SET_IO_FLUSHER where it is not permitted; such a mount can deadlock",
@@ -35,7 +43,8 @@ export const supervisorCommand: Command = {
   notes: `
 At SIGTERM the servers finish what they are doing, close their databases and end; nothing is exported. Their
 listening sockets stay open in holder processes, so that mounts wait until the next supervisor has started the
-servers again. A supervisor that is killed leaves its servers running, and the next one takes them over.
+servers again. With --take-over the next one may be started first: it takes over volume by volume, and the old one
+stands by until it is ended. A supervisor that is killed leaves its servers running, and the next one takes them over.
 `,
   async run(args, config, signal) {
     const log = processLog(config, "supervisor");
@@ -62,10 +71,19 @@ servers again. A supervisor that is killed leaves its servers running, and the n
           ],
         },
       },
-      { clock: systemClock, log, passOn: writeLogLine, lock },
+      { clock: systemClock, log, passOn: writeLogLine, lock, cgroups: MemoryCgroups.open(log) },
     );
+    const metrics = new MounterMetrics({
+      version: packageVersion(),
+      read: async () => ({
+        isReady: supervisor.isReady,
+        volumes: await supervisor.status(AbortSignal.timeout(statusBudgetMs)),
+      }),
+    });
+    // Before it is ready: that is what the endpoint is asked.
+    await using _endpoint = await serveMetrics(args, metrics, log, () => supervisor.isReady);
     try {
-      await supervisor.open();
+      await supervisor.open({ takeOver: args.flag("take-over") });
     } catch (cause) {
       if (cause instanceof ControlError)
         throw new CommandError("The supervisor cannot start", { cause });

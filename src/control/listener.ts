@@ -35,13 +35,13 @@ export class ControlListener<M extends Methods<M>> {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  /** Starts to listen. @throws {ControlError} supervisor when another process answers at `path`. */
+  /** Starts to listen. @throws {ControlError} supervisor when another process answers at `path`, unless it is to be replaced. */
   static async open<M extends Methods<M>>(
-    options: { readonly path: string },
+    options: { readonly path: string; readonly replace?: boolean },
     dependencies: { readonly handlers: Handlers<M>; readonly log: Log },
   ): Promise<ControlListener<M>> {
     const { path } = options;
-    if (await isAnswered(path)) {
+    if (options.replace !== true && (await isAnswered(path))) {
       throw new ControlError("supervisor", `Another process listens at ${path}`);
     }
     const listener = new ControlListener(options, dependencies);

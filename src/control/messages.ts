@@ -35,6 +35,8 @@ export interface VolumeStatus {
   readonly pid?: number;
   /** Servers started after the first, since this supervisor knows the volume. */
   readonly restarts: number;
+  /** How many of its servers the kernel killed for exceeding their memory limit; absent: none. */
+  readonly memoryKills?: number;
   /** The network namespace's pin, while there is one. */
   readonly pin?: string;
   /** Folder of the volume's state on this node. */
@@ -81,6 +83,16 @@ export interface SupervisorMethods {
     params: { readonly volumeId: string; readonly gids: readonly number[] };
     result: Record<string, never>;
   };
+  /**
+   * A newer supervisor takes over: from now on this one begins nothing, and hands its volumes over by `release`. Not
+   * answered; when the connection ends before `handedOver`, this one takes everything back, and after it it waits for
+   * the lock.
+   */
+  standBy: { params: Record<string, never>; result: Record<string, never> };
+  /** After `standBy`: ends the volume's server, leaving the rest of it to the successor. Idempotent. */
+  release: { params: { readonly digest: string }; result: Record<string, never> };
+  /** After `standBy`: everything is handed over; the lock of the run directory is free when this is answered. */
+  handedOver: { params: Record<string, never>; result: Record<string, never> };
   /** All volumes, running or left over, without asking their servers. */
   list: {
     params: Record<string, never>;
@@ -103,7 +115,7 @@ export interface ServerStatus {
   readonly specDigest: string;
 }
 
-/** The requests that a volume server answers at its own socket. It is ended by SIGTERM. */
+/** The requests that a volume server answers at its own socket. It ends at SIGTERM. */
 export interface ServerMethods {
   /**
    * Resolves when the bucket has been reached since the server started, and this node's record of the volume stands
@@ -120,6 +132,8 @@ export interface ServerMethods {
   flush: { params: { readonly timeoutMs: number }; result: Pending };
   /** As the supervisor's; the server keeps them in memory only. */
   groups: { params: { readonly gids: readonly number[] }; result: Record<string, never> };
+  /** Begins to end, as at SIGTERM, which does not reach the server of another pod. */
+  end: { params: Record<string, never>; result: Record<string, never> };
   /** Counters of the protocol layer, for tests and diagnosis. */
   counters: {
     params: Record<string, never>;

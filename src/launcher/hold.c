@@ -15,6 +15,8 @@
 
 #include "launcher.h"
 
+static const size_t path_size = sizeof((struct sockaddr_un *)0)->sun_path;
+
 static struct sockaddr_un unix_address(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path)
@@ -53,7 +55,13 @@ static void send_descriptor(int peer, int descriptor) {
   if (sendmsg(peer, &message, MSG_NOSIGNAL) < 0) perror("s3files-launcher: hand out the socket");
 }
 
-static noreturn void hand_out(int door, int listener) {
+static int is_at(const char *path, const struct stat *door) {
+  struct stat found;
+  return lstat(path, &found) == 0 && found.st_dev == door->st_dev && found.st_ino == door->st_ino;
+}
+
+/* Until its door has been moved away, which whoever does it then tells by a knock (see release_holder). */
+static noreturn void hand_out(int door, int listener, const char *path, const struct stat *place) {
   for (;;) {
     int peer = accept4(door, NULL, NULL, SOCK_CLOEXEC);
     if (peer < 0) {
@@ -65,6 +73,7 @@ static noreturn void hand_out(int door, int listener) {
       }
       fail(EXIT_FAILED, errno, "accept at the holder's socket");
     }
+    if (!is_at(path, place)) _exit(0);
     struct ucred who;
     socklen_t size = sizeof who;
     if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == geteuid())
@@ -77,8 +86,12 @@ int receive_listener(const char *path) {
   struct sockaddr_un address = unix_address(path);
   int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (peer < 0) fail(EXIT_FAILED, errno, "socket");
-  if (connect(peer, (struct sockaddr *)&address, sizeof address) < 0)
-    fail(EXIT_FAILED, errno, "no holder answers at %s", path);
+  if (connect(peer, (struct sockaddr *)&address, sizeof address) < 0) {
+    int error = errno;
+    close(peer);
+    errno = error;
+    return -1;
+  }
   char byte;
   struct iovec content = {.iov_base = &byte, .iov_len = 1};
   union {
@@ -88,37 +101,104 @@ int receive_listener(const char *path) {
   struct msghdr message = {.msg_iov = &content, .msg_iovlen = 1, .msg_control = control.space,
                            .msg_controllen = sizeof control.space};
   ssize_t got = recvmsg(peer, &message, MSG_CMSG_CLOEXEC);
-  if (got < 0) fail(EXIT_FAILED, errno, "receive the listening socket from %s", path);
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (got == 0 || header == NULL || header->cmsg_type != SCM_RIGHTS)
-    fail(EXIT_FAILED, 0, "the holder at %s sent no listening socket", path);
+  int error = errno;
+  struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  close(peer);
+  if (header == NULL || header->cmsg_type != SCM_RIGHTS) {
+    /* It ended meanwhile, or is about to. */
+    errno = got < 0 ? error : ECONNRESET;
+    return -1;
+  }
   int listener;
   memcpy(&listener, CMSG_DATA(header), sizeof(int));
-  close(peer);
   return listener;
 }
 
-void hold(const struct options *options) {
-  int lock = take_lock(options->lock, 0);
-  if (lock < 0) {
-    /* A holder is there. It must also answer. */
-    close(receive_listener(options->socket));
+static void beside(char *space, const char *path, const char *ending) {
+  if (snprintf(space, path_size, "%s%s", path, ending) >= (int)path_size)
+    fail(EXIT_USAGE, 0, "%s is too long for a unix socket", path);
+}
+
+/* A socket of a namespace that was made anew since then would never see a client. */
+static int of_this_pin(const char *pin, int listener) {
+  if (listener < 0 || is_socket_of(pin, listener)) return listener;
+  close(listener);
+  return -1;
+}
+
+/* Moves the door away and knocks, so that its owner ends, and takes the lock when it is free. */
+static int take_over_lock(const char *path, const char *lock, long grace_ms) {
+  char moved[path_size];
+  beside(moved, path, ".old");
+  for (long waited = 0;; waited += 20) {
+    if (rename(path, moved) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "rename %s", path);
+    int listener = receive_listener(moved);
+    if (listener >= 0) close(listener);
+    int taken = take_lock(lock, 0);
+    if (taken >= 0 && unlink(moved) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "remove %s", moved);
+    if (taken >= 0 || waited >= grace_ms) return taken;
+    usleep(20000);
+  }
+}
+
+void release_holder(const char *path, const char *lock, long grace_ms) {
+  if (access(lock, F_OK) < 0 && errno == ENOENT && access(path, F_OK) < 0) return;
+  int taken = take_over_lock(path, lock, grace_ms);
+  if (taken >= 0) {
+    close(taken);
     return;
   }
-  char beside[sizeof((struct sockaddr_un *)0)->sun_path];
-  if (snprintf(beside, sizeof beside, "%s.new", options->socket) >= (int)sizeof beside)
-    fail(EXIT_USAGE, 0, "%s is too long for a unix socket", options->socket);
-  struct sockaddr_un address = unix_address(beside);
+  /* An earlier release's, or one that hangs. */
+  end_lock_owner(lock, grace_ms);
+  char moved[path_size];
+  beside(moved, path, ".old");
+  if (unlink(moved) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "remove %s", moved);
+}
+
+static void leave_holder(const struct options *options, int may_make) {
+  const char *path = options->socket;
+  int lock = take_lock(options->lock, 0);
+  int listener = -1;
+  if (lock < 0) {
+    /* A holder is there. It must also answer, with the right socket. */
+    listener = receive_listener(path);
+    if (listener < 0) fail(EXIT_FAILED, errno, "no holder answers at %s", path);
+    listener = of_this_pin(options->pin, listener);
+    /* One of another pid namespace ends with its pod. */
+    if (listener >= 0 && !is_locked_elsewhere(options->lock)) return;
+  }
+  if (listener < 0 && options->from != NULL)
+    listener = of_this_pin(options->pin, receive_listener(options->from));
+  if (listener < 0 && !may_make)
+    fail(EXIT_FAILED, 0, "no holder of the socket of %s answers at %s", options->pin, options->from);
+
+  char fresh[path_size];
+  beside(fresh, path, ".new");
+  struct sockaddr_un address = unix_address(fresh);
   int door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (door < 0) fail(EXIT_FAILED, errno, "socket");
-  if (unlink(beside) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "remove %s", beside);
+  if (unlink(fresh) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "remove %s", fresh);
   umask(0177);
   if (bind(door, (struct sockaddr *)&address, sizeof address) < 0 || listen(door, 16) < 0)
-    fail(EXIT_FAILED, errno, "listen at %s", beside);
-  enter_namespace(options->pin);
-  int listener = nfs_listener();
+    fail(EXIT_FAILED, errno, "listen at %s", fresh);
+  if (lock < 0) lock = take_over_lock(path, options->lock, 2000);
+  if (lock < 0) {
+    char moved[path_size];
+    beside(moved, path, ".old");
+    /* An earlier release's holder, which does not give way. */
+    if (rename(moved, path) < 0) fail(EXIT_FAILED, errno, "rename %s", moved);
+    if (listener < 0) fail(EXIT_BUSY, 0, "the holder at %s does not end", path);
+    if (unlink(fresh) < 0) fail(EXIT_FAILED, errno, "remove %s", fresh);
+    return;
+  }
+  if (listener < 0) {
+    enter_namespace(options->pin);
+    listener = nfs_listener();
+  }
+  struct stat place;
+  if (lstat(fresh, &place) < 0) fail(EXIT_FAILED, errno, "stat %s", fresh);
   /* From here on whoever finds the path also gets the socket. */
-  if (rename(beside, options->socket) < 0) fail(EXIT_FAILED, errno, "rename %s", beside);
+  if (rename(fresh, path) < 0) fail(EXIT_FAILED, errno, "rename %s", fresh);
   /* All that can fail comes before the fork, so that success means that a holder runs. */
   drop_capabilities(-1);
   redirect_output(options->output);
@@ -132,6 +212,10 @@ void hold(const struct options *options) {
   write_pid(lock, getpid());
   setsid();
   if (chdir("/") < 0) fail(EXIT_FAILED, errno, "chdir /");
-  prctl(PR_SET_NAME, "s3files-hold");
-  hand_out(door, listener);
+  prctl(PR_SET_NAME, may_make ? "s3files-hold" : "s3files-keep");
+  hand_out(door, listener, path, &place);
 }
+
+void hold(const struct options *options) { leave_holder(options, 1); }
+
+void keep(const struct options *options) { leave_holder(options, 0); }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -55,16 +56,36 @@ void lock_standard_input(long wait_ms) {
     fail(EXIT_BUSY, 0, "another process has the lock");
 }
 
+/* Which pid namespace this is; 0 when /proc does not tell. */
+static unsigned long own_pid_namespace(void) {
+  struct stat found;
+  return stat("/proc/self/ns/pid", &found) < 0 ? 0 : found.st_ino;
+}
+
 void write_pid(int lock, int pid) {
-  char text[16];
-  int length = snprintf(text, sizeof text, "%d\n", pid);
+  char text[48];
+  int length = snprintf(text, sizeof text, "%d %lu\n", pid, own_pid_namespace());
   if (ftruncate(lock, 0) < 0 || pwrite(lock, text, length, 0) != length)
     fail(EXIT_FAILED, errno, "write the pid");
 }
 
-static int read_pid(int lock) {
-  char text[16] = "";
-  return pread(lock, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+/* The pid in a lock file and whether it is one of another pid namespace. A file without a namespace is an earlier
+   release's: of this one. */
+static int read_pid(int lock, int *is_elsewhere) {
+  char text[48] = "";
+  int pid = 0;
+  unsigned long space = 0, own = own_pid_namespace();
+  if (pread(lock, text, sizeof text - 1, 0) <= 0 || sscanf(text, "%d %lu", &pid, &space) < 1) return 0;
+  *is_elsewhere = space != 0 && own != 0 && space != own;
+  return pid;
+}
+
+int is_locked_elsewhere(const char *path) {
+  int is_elsewhere = 0, lock = open(path, O_RDONLY | O_CLOEXEC);
+  if (lock < 0) return 0;
+  if (flock(lock, LOCK_EX | LOCK_NB) < 0) read_pid(lock, &is_elsewhere);
+  close(lock);
+  return is_elsewhere;
 }
 
 void end_lock_owner(const char *path, long grace_ms) {
@@ -73,10 +94,14 @@ void end_lock_owner(const char *path, long grace_ms) {
     if (errno == ENOENT) return;
     fail(EXIT_FAILED, errno, "open %s", path);
   }
-  int process = -1;
+  int process = -1, pid = 0;
   for (int attempt = 0; process < 0; attempt++) {
     if (flock(lock, LOCK_EX | LOCK_NB) == 0) return;
-    int pid = read_pid(lock);
+    int is_elsewhere = 0;
+    pid = read_pid(lock, &is_elsewhere);
+    /* Its number may be another process's here. */
+    if (is_elsewhere)
+      fail(EXIT_ELSEWHERE, 0, "%s is locked by process %d of another pid namespace", path, pid);
     process = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (process >= 0) break;
     /* Taken a moment ago and the pid not written yet, or its owner just went. */
@@ -88,9 +113,9 @@ void end_lock_owner(const char *path, long grace_ms) {
   if (flock(lock, LOCK_EX | LOCK_NB) == 0) return;
   struct pollfd gone = {.fd = process, .events = POLLIN};
   if (pidfd_send_signal(process, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
-    fail(EXIT_FAILED, errno, "end pid %d", read_pid(lock));
+    fail(EXIT_FAILED, errno, "end pid %d", pid);
   if (poll(&gone, 1, (int)grace_ms) > 0) return;
   if (pidfd_send_signal(process, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-    fail(EXIT_FAILED, errno, "kill pid %d", read_pid(lock));
-  if (poll(&gone, 1, 10000) <= 0) fail(EXIT_BUSY, 0, "pid %d does not end", read_pid(lock));
+    fail(EXIT_FAILED, errno, "kill pid %d", pid);
+  if (poll(&gone, 1, 10000) <= 0) fail(EXIT_BUSY, 0, "pid %d does not end", pid);
 }

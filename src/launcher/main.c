@@ -15,10 +15,15 @@ static const char usage[] =
     "  make-namespace --pin PIN      make a network namespace with lo up, pinned at PIN\n"
     "  remove-namespace --pin PIN\n"
     "  mount --pin PIN --target DIR --source S --type nfs4 --flags F,F --options O,O\n"
-    "  hold --pin PIN --socket PATH --lock FILE --output FIFO\n"
+    "  hold --pin PIN --socket PATH --lock FILE --output FIFO [--from PATH]\n"
     "                                leave a holder of 127.0.0.1:2049 in PIN's namespace behind\n"
-    "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS] [--allow-no-io-flusher] -- PROGRAM ARG...\n"
-    "                                execute PROGRAM with the holder's socket at descriptor 3\n"
+    "  keep --pin PIN --socket PATH --lock FILE --from PATH\n"
+    "                                leave a second holder of the socket at --from behind\n"
+    "  release --socket PATH --lock FILE --grace MS\n"
+    "                                end a holder, of whatever pid namespace\n"
+    "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS] [--cgroup DIR] [--allow-no-io-flusher]\n"
+    "        -- PROGRAM ARG...       execute PROGRAM with the holder's socket at descriptor 3\n"
+    "  init -- PROGRAM ARG...        as PID 1: run PROGRAM, start it again when it dies, reap\n"
     "  lock [--wait MS]              lock the file at standard input, for the process that opened it\n"
     "  end --lock FILE --grace MS    end the process that holds the lock\n";
 
@@ -50,7 +55,8 @@ int main(int argc, char **argv) {
   static const struct option known[] = {
       {"pin", 1, 0, 'p'},    {"target", 1, 0, 't'}, {"source", 1, 0, 's'}, {"type", 1, 0, 'y'},
       {"flags", 1, 0, 'f'},  {"options", 1, 0, 'o'}, {"socket", 1, 0, 'k'}, {"lock", 1, 0, 'l'},
-      {"output", 1, 0, 'u'}, {"wait", 1, 0, 'w'},    {"grace", 1, 0, 'g'},  {"allow-no-io-flusher", 0, 0, 'a'},
+      {"output", 1, 0, 'u'}, {"wait", 1, 0, 'w'},    {"grace", 1, 0, 'g'},   {"from", 1, 0, 'r'},
+      {"cgroup", 1, 0, 'c'},  {"allow-no-io-flusher", 0, 0, 'a'},
       {0, 0, 0, 0}};
   struct options options = {0};
   if (argc < 2 || strcmp(argv[1], "--help") == 0) {
@@ -73,6 +79,8 @@ int main(int argc, char **argv) {
       case 'u': options.output = optarg; break;
       case 'w': options.wait_ms = milliseconds("--wait", optarg); break;
       case 'g': options.grace_ms = milliseconds("--grace", optarg); break;
+      case 'r': options.from = optarg; break;
+      case 'c': options.cgroup = optarg; break;
       case 'a': options.allow_no_io_flusher = 1; break;
       default: fputs(usage, stderr); return EXIT_USAGE;
     }
@@ -96,6 +104,19 @@ int main(int argc, char **argv) {
     need("--lock", options.lock);
     need("--output", options.output);
     hold(&options);
+  } else if (strcmp(command, "keep") == 0) {
+    need("--pin", options.pin);
+    need("--socket", options.socket);
+    need("--lock", options.lock);
+    need("--from", options.from);
+    keep(&options);
+  } else if (strcmp(command, "release") == 0) {
+    need("--socket", options.socket);
+    need("--lock", options.lock);
+    release_holder(options.socket, options.lock, options.grace_ms);
+  } else if (strcmp(command, "init") == 0) {
+    need("PROGRAM", options.program[0]);
+    return run_init(options.program);
   } else if (strcmp(command, "serve") == 0) {
     need("--socket", options.socket);
     need("--lock", options.lock);

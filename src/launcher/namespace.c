@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -39,6 +41,16 @@ void enter_namespace(const char *pin) {
   if (fd < 0) fail(EXIT_FAILED, errno, "open %s", pin);
   if (setns(fd, CLONE_NEWNET) < 0) fail(EXIT_FAILED, errno, "enter the network namespace %s", pin);
   close(fd);
+}
+
+int is_socket_of(const char *pin, int socket) {
+  struct stat wanted, found;
+  int space = ioctl(socket, SIOCGSKNS);
+  if (space < 0) fail(EXIT_FAILED, errno, "the network namespace of a socket");
+  if (stat(pin, &wanted) < 0 || fstat(space, &found) < 0)
+    fail(EXIT_FAILED, errno, "compare %s and the namespace of a socket", pin);
+  close(space);
+  return wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino;
 }
 
 void remove_namespace(const char *pin) {

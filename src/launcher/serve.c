@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,7 +17,8 @@
 #endif
 
 void redirect_output(const char *path) {
-  if (mkfifo(path, 0600) < 0 && errno != EEXIST) fail(EXIT_FAILED, errno, "make %s", path);
+  if (path == NULL) path = "/dev/null";
+  else if (mkfifo(path, 0600) < 0 && errno != EEXIST) fail(EXIT_FAILED, errno, "make %s", path);
   /* Reading and writing: there is always a reader, so no EPIPE while the supervisor is away. */
   int output = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
   if (output < 0) fail(EXIT_FAILED, errno, "open %s", path);
@@ -58,11 +61,23 @@ static void place(int descriptor, int number) {
   close(descriptor);
 }
 
+/* Serving without the limit is better than not serving. */
+static void enter_cgroup(const char *path) {
+  char file[512];
+  snprintf(file, sizeof file, "%s/cgroup.procs", path);
+  int processes = open(file, O_WRONLY | O_CLOEXEC);
+  if (processes < 0 || write(processes, "0", 1) != 1)
+    fprintf(stderr, "s3files-launcher: enter %s: %s\n", file, strerror(errno));
+  if (processes >= 0) close(processes);
+}
+
 void serve(const struct options *options) {
   int lock = take_lock(options->lock, options->wait_ms);
   if (lock < 0) fail(EXIT_BUSY, 0, "another process serves this volume (%s)", options->lock);
   write_pid(lock, getpid());
-  int listener = lift(receive_listener(options->socket));
+  int listener = receive_listener(options->socket);
+  if (listener < 0) fail(EXIT_FAILED, errno, "no holder answers at %s", options->socket);
+  listener = lift(listener);
   lock = lift(lock);
   place(listener, 3);
   place(lock, 4);
@@ -71,6 +86,7 @@ void serve(const struct options *options) {
     fail(EXIT_FAILED, errno,
          errno == EINVAL ? "PR_SET_IO_FLUSHER is missing: the kernel is older than 5.6"
                          : "PR_SET_IO_FLUSHER needs CAP_SYS_RESOURCE: run the supervisor privileged");
+  if (options->cgroup != NULL) enter_cgroup(options->cgroup);
   /* Root's files may lie below a home directory that only its owner may search. */
   drop_capabilities(CAP_DAC_READ_SEARCH);
   if (options->output != NULL) redirect_output(options->output);

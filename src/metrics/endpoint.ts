@@ -8,13 +8,22 @@ export interface ShownMetrics {
   text(): Promise<string>;
 }
 
-/** `GET /metrics` over HTTP, for Prometheus. Nothing else is answered, and nothing is changed by asking. */
+/**
+ * `GET /metrics` over HTTP, for Prometheus; where the process can be ready or not also `/healthz`, 200 while its event
+ * loop turns, and `/readyz`, 200 or 503. Nothing else is answered, and nothing is changed by asking.
+ */
 export class MetricsEndpoint {
   readonly #server: Server;
 
-  private constructor(metrics: ShownMetrics, log: Log) {
+  private constructor(metrics: ShownMetrics, log: Log, isReady: (() => boolean) | undefined) {
     this.#server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? "/", "http://metrics");
+      if (isReady !== undefined && (pathname === "/healthz" || pathname === "/readyz")) {
+        const isGood = pathname === "/healthz" || isReady();
+        const text = isGood ? "ok\n" : "not ready\n";
+        response.writeHead(isGood ? 200 : 503, { "content-type": "text/plain" }).end(text);
+        return;
+      }
       if (request.method !== "GET" || pathname !== "/metrics") {
         response.writeHead(pathname === "/metrics" ? 405 : 404).end();
         return;
@@ -35,9 +44,14 @@ export class MetricsEndpoint {
     dependencies: {
       readonly metrics: ShownMetrics;
       readonly log: Log;
+      readonly isReady?: () => boolean;
     },
   ): Promise<MetricsEndpoint> {
-    const endpoint = new MetricsEndpoint(dependencies.metrics, dependencies.log);
+    const endpoint = new MetricsEndpoint(
+      dependencies.metrics,
+      dependencies.log,
+      dependencies.isReady,
+    );
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     endpoint.#server.once("error", reject);
     endpoint.#server.listen(at.port, at.host, resolve);

@@ -8,12 +8,17 @@ export interface ServerProgram {
   /** Arguments of the program before its script, such as Node's own options. */
   readonly programArguments: readonly string[];
   readonly serveArguments: readonly string[];
+  /** The cgroup that it runs in, instead of the supervisor's. */
+  readonly cgroup?: string | undefined;
 }
 
 /** Longest time that a short launcher command may take. */
 const commandBudgetMs = 30_000;
 /** How long a new server waits until its predecessor is really gone. */
 const predecessorMs = 15_000;
+
+/** The launcher's exit code for a process of another pid namespace. */
+const elsewhere = 76;
 
 /** The native helper's commands that make a volume's namespace, listening socket and server. All are idempotent. */
 export class Launcher {
@@ -25,25 +30,56 @@ export class Launcher {
     this.#allowNoIoFlusher = options.allowNoIoFlusher;
   }
 
-  /** Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one answers. */
+  /**
+   * Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one of this pid
+   * namespace answers: with the socket that a holder of another pod or a keeper still has, else with a new one.
+   */
   async makeListener(paths: VolumePaths): Promise<void> {
     await this.#run("make-namespace", ["--pin", paths.pin]);
     await this.#run("hold", [
       ...["--pin", paths.pin, "--socket", paths.holderSocket],
-      ...["--lock", paths.holderLock, "--output", paths.output],
+      ...["--lock", paths.holderLock, "--output", paths.output, "--from", paths.keeperSocket],
     ]);
   }
 
-  /** Ends the holder and removes the pin. A namespace lives on while a mount uses it. */
+  /** Leaves a keeper of the holder's socket behind in this pid namespace, unless one answers. */
+  async keepListener(paths: VolumePaths): Promise<void> {
+    await this.#run("keep", [
+      ...["--pin", paths.pin, "--socket", paths.keeperSocket, "--lock", paths.keeperLock],
+      ...["--from", paths.holderSocket],
+    ]);
+  }
+
+  /** Ends the volume's keeper, in whatever pod. */
+  async releaseKeeper(paths: VolumePaths): Promise<void> {
+    await this.#release(paths.keeperSocket, paths.keeperLock);
+  }
+
+  async #release(socket: string, lock: string): Promise<void> {
+    await this.#run("release", ["--socket", socket, "--lock", lock, "--grace", "1000"]);
+  }
+
+  /** Ends holder and keeper and removes the pin. A namespace lives on while a mount uses it. */
   async removeListener(paths: VolumePaths): Promise<void> {
-    await this.#run("end", ["--lock", paths.holderLock, "--grace", "1000"]);
+    // In this order: a keeper gets the socket from the holder.
+    await this.#release(paths.holderSocket, paths.holderLock);
+    await this.releaseKeeper(paths);
     await this.#run("remove-namespace", ["--pin", paths.pin]);
   }
 
-  /** Ends the volume's server, whoever started it: SIGTERM, after `graceMs` SIGKILL. Resolves when it is gone. */
-  async endServer(paths: VolumePaths, graceMs: number): Promise<void> {
+  /**
+   * Ends the volume's server, whoever started it: SIGTERM, after `graceMs` SIGKILL. Resolves when it is gone, or with
+   * `elsewhere`, nothing done, when it belongs to another pid namespace.
+   */
+  async endServer(paths: VolumePaths, graceMs: number): Promise<"ended" | "elsewhere"> {
     const grace = String(Math.round(graceMs));
-    await this.#run("end", ["--lock", paths.serverLock, "--grace", grace], graceMs);
+    try {
+      await this.#run("end", ["--lock", paths.serverLock, "--grace", grace], graceMs);
+      return "ended";
+    } catch (error) {
+      if (error instanceof ControlError && error.cause === elsewhere) return "elsewhere";
+      throw error;
+    }
   }
 
   /**
@@ -52,11 +88,12 @@ export class Launcher {
    */
   startServer(paths: VolumePaths, server: ServerProgram): ChildProcess {
     const own = this.#allowNoIoFlusher ? ["--allow-no-io-flusher"] : [];
+    const limited = server.cgroup === undefined ? [] : ["--cgroup", server.cgroup];
     return spawn(
       this.#path,
       [
         ...["serve", "--socket", paths.holderSocket, "--lock", paths.serverLock],
-        ...["--output", paths.output, "--wait", String(predecessorMs), ...own, "--"],
+        ...["--output", paths.output, "--wait", String(predecessorMs), ...limited, ...own, "--"],
         ...[server.program, ...server.programArguments, ...server.serveArguments, ...own],
       ],
       { stdio: ["ignore", "ignore", "pipe"], detached: true, cwd: "/" },
@@ -84,6 +121,7 @@ export class Launcher {
         else
           failed(
             errors.trim().replace(/^s3files-launcher: /, "") || `ended with ${code ?? signal}`,
+            code,
           );
       });
     });

@@ -10,6 +10,9 @@ import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher, type ServerProgram } from "./launcher.ts";
+import type { MemoryCgroups } from "./memory-cgroups.ts";
+import { Predecessor } from "./predecessor.ts";
+import { StandingBy } from "./standing-by.ts";
 import type { ExclusiveLock } from "./supervisor-lock.ts";
 import { Volume } from "./volume.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
@@ -38,7 +41,10 @@ export interface SupervisorOptions {
 
 /** Volumes that are taken over side by side: each may start a server. */
 const adoptAtATime = 4;
-const statusBudgetMs = 1_000;
+/** How long a server may take to tell its usage. */
+export const statusBudgetMs = 1_000;
+const lockBudgetMs = 10_000;
+const turnMs = 3_600_000;
 
 /** The registry of a node's volumes, behind a control socket. See README.md for what outlives it. */
 export class Supervisor {
@@ -49,6 +55,10 @@ export class Supervisor {
   readonly #volumes = new Map<string, Volume>();
   #listener: ControlListener<SupervisorMethods> | undefined;
   #isEnding = false;
+  /** False until everything that was served before is taken over, and while this one stands by. */
+  #isReady = false;
+  readonly #standing = new StandingBy();
+  readonly #ending = new AbortController();
 
   constructor(
     options: SupervisorOptions,
@@ -58,6 +68,7 @@ export class Supervisor {
       /** Takes the servers' log lines. */
       readonly passOn: (line: string) => void;
       readonly lock: ExclusiveLock;
+      readonly cgroups?: MemoryCgroups | undefined;
     },
   ) {
     this.#options = options;
@@ -66,6 +77,7 @@ export class Supervisor {
     const { launcher: path, allowNoIoFlusher } = options;
     this.#dependencies = {
       ...dependencies,
+      cgroups: dependencies.cgroups,
       launcher: new Launcher({ path, allowNoIoFlusher }),
       programOf: (spec, paths) => serverProgram(options, spec, paths),
     };
@@ -73,10 +85,12 @@ export class Supervisor {
 
   /**
    * Answers at its socket, and takes over every volume that an earlier supervisor on this node served;
-   * resolves when that is done. Requests for a volume wait for its turn.
-   * @throws {ControlError} supervisor when another supervisor runs.
+   * resolves when that is done. Requests for a volume wait for its turn. With `takeOver` a supervisor that still runs
+   * hands its volumes over, one after the other.
+   * @throws {ControlError} supervisor when another supervisor runs; invalid when it speaks another protocol: nothing
+   * has changed then.
    */
-  async open(): Promise<void> {
+  async open(options: { readonly takeOver?: boolean } = {}): Promise<void> {
     const { runDir, stateDir } = this.#options;
     for (const folder of [
       ...[join(stateDir, "volumes"), removedFolder(stateDir)],
@@ -85,19 +99,105 @@ export class Supervisor {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       chmodSync(folder, 0o700);
     }
+    let predecessor: Predecessor | undefined;
     if (!(await this.#lock.take(0))) {
-      throw new ControlError("supervisor", `Another supervisor serves ${runDir}`);
+      if (options.takeOver !== true) {
+        throw new ControlError("supervisor", `Another supervisor serves ${runDir}`);
+      }
+      predecessor = await Predecessor.standBy(supervisorSocket(runDir));
+      this.#log.info("Taking over from another supervisor");
     }
+    await this.#takeCharge(predecessor, predecessor !== undefined);
+  }
+
+  async #takeCharge(predecessor: Predecessor | undefined, replace: boolean): Promise<void> {
     this.#listener = await ControlListener.open<SupervisorMethods>(
-      { path: supervisorSocket(runDir) },
+      { path: supervisorSocket(this.#options.runDir), replace },
       { handlers: this.#handlers(), log: this.#log },
     );
+    await this.#adoptAll(predecessor);
+    if (predecessor !== undefined) {
+      await predecessor.finish();
+      if (!(await this.#lock.take(lockBudgetMs, this.#ending.signal))) {
+        throw new ControlError("supervisor", "The predecessor does not give up its lock");
+      }
+      predecessor.close();
+      // What it was starting at the moment it was asked.
+      await this.#adoptAll(undefined);
+    }
+    await this.#finishRemovals();
+    this.#isReady = true;
+  }
+
+  async #adoptAll(predecessor: Predecessor | undefined): Promise<void> {
     // All take their turn before the first request does: it must find them in charge, not stopped.
     const adoptions: Promise<void>[] = [];
     for (const [at, volume] of this.#knownFromBefore().entries()) {
-      adoptions.push(this.#adopt(volume, adoptions[at - adoptAtATime]));
+      const earlier = adoptions[at - adoptAtATime];
+      const free = async () => {
+        await earlier;
+        await predecessor?.release(volume.paths.digest);
+      };
+      adoptions.push(this.#adopt(volume, free));
     }
-    await Promise.all([...adoptions, this.#finishRemovals()]);
+    await Promise.all(adoptions);
+  }
+
+  /** Whether everything that is to be served on this node is in this supervisor's hands. */
+  get isReady(): boolean {
+    return this.#isReady && !this.#isEnding;
+  }
+
+  /** Hands over; resolves when the successor has it all or is gone, and this one waits for its turn or is in charge again. */
+  async #standBy(signal: AbortSignal): Promise<Record<string, never>> {
+    if (!this.isReady) throw new ControlError("supervisor", "This supervisor is not in charge");
+    this.#log.info("Handing over to another supervisor");
+    const isHandedOver = await this.#standing.begin(signal);
+    if (this.#isEnding) return {};
+    if (isHandedOver) {
+      // The connection lasts until the successor has the lock, or is gone.
+      signal.addEventListener("abort", () => void this.#waitForTurn(), { once: true });
+      if (signal.aborted) void this.#waitForTurn();
+      return await new Promise<never>(() => {});
+    }
+    this.#log.warn("The other supervisor is gone: taking everything back");
+    this.#isReady = false;
+    await this.#again();
+    return {};
+  }
+
+  async #handedOver(): Promise<Record<string, never>> {
+    this.#standing.require();
+    this.#isReady = false;
+    for (const volume of this.#volumes.values()) {
+      if (!volume.isStopped) await volume.release();
+    }
+    this.#volumes.clear();
+    this.#lock.release();
+    this.#standing.finish();
+    return {};
+  }
+
+  /** In charge again when the successor has died. */
+  async #waitForTurn(): Promise<void> {
+    this.#log.info("Handed over: standing by until the other supervisor ends");
+    try {
+      while (!(await this.#lock.take(turnMs, this.#ending.signal)));
+      this.#log.warn("The other supervisor has ended: in charge again");
+      await this.#again();
+    } catch (error) {
+      if (!this.#ending.signal.aborted) this.#log.error("Cannot stand by", { error });
+    }
+  }
+
+  async #again(): Promise<void> {
+    for (const [digest, volume] of this.#volumes) {
+      if (volume.isReleased) this.#volumes.delete(digest);
+    }
+    const before = this.#listener;
+    this.#listener = undefined;
+    await this.#takeCharge(undefined, true);
+    await before?.close();
   }
 
   /** Removes what a supervisor that died was removing. */
@@ -112,9 +212,9 @@ export class Supervisor {
     }
   }
 
-  async #adopt(volume: Volume, earlier: Promise<void> | undefined): Promise<void> {
+  async #adopt(volume: Volume, free: () => Promise<void>): Promise<void> {
     try {
-      await volume.adopt(earlier);
+      await volume.adopt(free());
     } catch (error) {
       // One volume's trouble is not the others'; its next start tries again.
       this.#log.error("A volume cannot be taken over", { folder: volume.paths.folder, error });
@@ -128,6 +228,7 @@ export class Supervisor {
   #knownFromBefore(): Volume[] {
     const volumes: Volume[] = [];
     for (const digest of readdirSync(join(this.#options.runDir, "volumes"))) {
+      if (this.#volumes.has(digest)) continue;
       const paths = this.#paths(digest);
       try {
         const record = readVolumeRecord(paths.folder);
@@ -146,7 +247,7 @@ export class Supervisor {
   #handlers(): Handlers<SupervisorMethods> {
     return {
       start: async ({ spec, credentials }, signal) => {
-        if (this.#isEnding) throw new ControlError("supervisor", "The supervisor is ending");
+        this.#requireCharge();
         const parsed = parseVolumeSpec(spec);
         const keys = credentials === null ? null : parseCredentials(credentials);
         const digest = volumeDigest(parsed.volumeId);
@@ -157,7 +258,17 @@ export class Supervisor {
         }
         return await volume.start({ spec: parsed, credentials: keys }, signal);
       },
-      stop: async ({ volumeId }) => ({ kept: await this.#stop(idOf(volumeId)) }),
+      stop: async ({ volumeId }) => {
+        this.#requireCharge();
+        return { kept: await this.#stop(idOf(volumeId)) };
+      },
+      standBy: (_, signal) => this.#standBy(signal),
+      release: async ({ digest }) => {
+        this.#standing.require();
+        await this.#volumes.get(digest)?.release();
+        return {};
+      },
+      handedOver: () => this.#handedOver(),
       flush: async ({ volumeId, timeoutMs }, signal) => {
         if (!Number.isFinite(timeoutMs) || timeoutMs < 0) {
           throw new ControlError("invalid", "timeoutMs is not a number of milliseconds");
@@ -173,12 +284,19 @@ export class Supervisor {
         return {};
       },
       leave: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.leave(signal)) ?? null,
-      list: async () => ({ volumes: await this.#status(undefined) }),
+      list: async () => ({ volumes: await this.status(undefined) }),
       status: async (_, signal) => {
         const ask = AbortSignal.any([signal, AbortSignal.timeout(statusBudgetMs)]);
-        return { pid: process.pid, volumes: await this.#status(ask) };
+        return { pid: process.pid, volumes: await this.status(ask) };
       },
     };
+  }
+
+  #requireCharge(): void {
+    if (this.#isEnding) throw new ControlError("supervisor", "The supervisor is ending");
+    if (this.#standing.isActive) {
+      throw new ControlError("supervisor", "The supervisor is being replaced: to be asked again");
+    }
   }
 
   #volume(volumeId: string): Volume | undefined {
@@ -199,8 +317,8 @@ export class Supervisor {
     return await volume.stop();
   }
 
-  /** The volumes known to this supervisor, and the folders of stopped ones. */
-  async #status(ask: AbortSignal | undefined): Promise<VolumeStatus[]> {
+  /** The volumes known to this supervisor, and the folders of stopped ones; servers are asked until `ask` aborts. */
+  async status(ask: AbortSignal | undefined): Promise<VolumeStatus[]> {
     const running = [...this.#volumes.values()].filter((volume) => !volume.isStopped);
     const known = new Set(running.map((volume) => volume.paths.digest));
     const statuses = await Promise.all(running.map((volume) => volume.status(ask)));
@@ -218,6 +336,7 @@ export class Supervisor {
    */
   async close(options: { readonly stopVolumes: boolean }): Promise<void> {
     this.#isEnding = true;
+    this.#ending.abort(new ControlError("supervisor", "The supervisor is ending"));
     const ends = [...this.#volumes.values()]
       .filter((volume) => !volume.isStopped)
       .map(async (volume) => {

@@ -14,10 +14,14 @@ export function hasNothingPending(folder: string): boolean {
   return Object.values(leftover).every((count) => count === 0);
 }
 
-/** Removes the paths that server and holder leave. Caller: both have ended. */
+/** Removes the paths that server, holder and keeper leave. Caller: they have ended. */
 export function removeRunFiles(paths: VolumePaths): void {
-  const { holderSocket, holderLock, serverSocket, serverLock, output } = paths;
-  for (const path of [holderSocket, holderLock, serverSocket, serverLock, output]) {
+  const { holderSocket, holderLock, keeperSocket, keeperLock } = paths;
+  const { serverSocket, serverLock, output } = paths;
+  for (const path of [
+    ...[holderSocket, holderLock, keeperSocket, keeperLock],
+    ...[serverSocket, serverLock, output],
+  ]) {
     rmSync(path, { force: true });
   }
 }

@@ -14,6 +14,9 @@ export interface VolumePaths {
   readonly pin: string;
   readonly holderSocket: string;
   readonly holderLock: string;
+  /** A duplicate of the holder's socket in the node plugin's pod, which outlives the mounter's. */
+  readonly keeperSocket: string;
+  readonly keeperLock: string;
   readonly serverSocket: string;
   readonly serverLock: string;
   /** The named pipe that holder and server write their log to. */
@@ -21,7 +24,9 @@ export interface VolumePaths {
 }
 
 /** The folders below the run directory, all of mode 0700. */
-export const runFolders = ["volumes", "credentials", "netns", "holders", "servers"] as const;
+export const runFolders = [
+  ...["volumes", "credentials", "netns", "holders", "keepers", "servers"],
+] as const;
 
 /** What is being removed; whatever a supervisor finds there at its start is rubbish. */
 export function removedFolder(stateDir: string): string {
@@ -48,6 +53,8 @@ export function volumePaths(
     pin: join(runDir, "netns", digest),
     holderSocket: join(runDir, "holders", `${digest}.sock`),
     holderLock: join(runDir, "holders", `${digest}.lock`),
+    keeperSocket: join(runDir, "keepers", `${digest}.sock`),
+    keeperLock: join(runDir, "keepers", `${digest}.lock`),
     serverSocket: join(runDir, "servers", `${digest}.sock`),
     serverLock: join(runDir, "servers", `${digest}.lock`),
     output: join(runDir, "servers", `${digest}.log`),

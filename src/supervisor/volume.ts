@@ -20,6 +20,8 @@ import {
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
+import { endServer } from "./end-server.ts";
+import { reachBucket } from "./reach-bucket.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
@@ -33,8 +35,6 @@ type Ready = ServerMethods["ready"]["result"];
 
 /** How long a server may take to finish its compounds and close its database. */
 const graceMs = 30_000;
-/** How long a start waits for the bucket; the caller's own limit is usually shorter. */
-const readyBudgetMs = 60_000;
 /** What a flush may take beyond its own time before its server counts as lost. */
 const flushSlackMs = 10_000;
 const askBudgetMs = 30_000;
@@ -52,7 +52,9 @@ export class Volume {
   #server: RunningServer | undefined;
   /** Whether a server that ends is to be started again. */
   #wanted = false;
+  #isReleased = false;
   #restarts = 0;
+  #memoryKills = 0;
   #lastError: string | undefined;
   readonly #delays = new RestartDelays();
   #cancelRestart: (() => void) | undefined;
@@ -75,6 +77,11 @@ export class Volume {
   /** True when neither server nor listening socket belongs to it. */
   get isStopped(): boolean {
     return this.#state === "stopped";
+  }
+
+  /** True when its server has been ended for another supervisor. */
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   #exclusive<T>(run: () => Promise<T>): Promise<T> {
@@ -141,45 +148,24 @@ export class Volume {
       this.#become("starting");
       await this.#launch();
     }
-    return await this.#reachBucket(signal);
-  }
-
-  async #reachBucket(signal: AbortSignal): Promise<Ready> {
     const { clock } = this.#dependencies;
-    const limit = new AbortController();
-    const cancel = clock.schedule(readyBudgetMs, () =>
-      limit.abort(
-        new ControlError(
-          "unavailable",
-          `Volume ${this.#spec.volumeId}: bucket '${this.#spec.bucket}' did not answer in time`,
-        ),
-      ),
-    );
-    try {
-      const budget = AbortSignal.any([signal, limit.signal]);
-      if (this.#server === undefined) {
-        throw new ControlError("supervisor", "The volume server died as soon as it was started");
-      }
-      return await this.#server.client.call("ready", {}, budget);
-    } finally {
-      cancel();
-    }
+    return await reachBucket(this.#server, this.#spec, { clock, signal });
   }
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
   async #launch(): Promise<void> {
-    const { launcher } = this.#dependencies;
-    await launcher.endServer(this.paths, graceMs);
-    await launcher.makeListener(this.paths);
+    await endServer(this.paths, graceMs, this.#dependencies);
+    await this.#dependencies.launcher.makeListener(this.paths);
     await this.#serve();
   }
 
   /** A server behind the listener, which is there. */
   async #serve(): Promise<void> {
-    const { programOf } = this.#dependencies;
+    const { programOf, cgroups } = this.#dependencies;
+    const cgroup = cgroups?.make(this.paths.digest, this.#spec.memoryLimitBytes);
     const output = this.#readOutput();
     output.forgetWords();
-    const program = programOf(this.#spec, this.paths);
+    const program = { ...programOf(this.#spec, this.paths), cgroup };
     const lastWords = () => output.lastWords();
     const dependencies = { ...this.#dependencies, log: this.#log, lastWords };
     this.#hold(await RunningServer.start(this.paths, program, dependencies));
@@ -195,12 +181,20 @@ export class Volume {
 
   #hold(server: RunningServer): void {
     this.#server = server;
+    const { digest } = this.paths;
+    const { cgroups } = this.#dependencies;
+    const killsBefore = cgroups?.kills(digest) ?? 0;
     this.#become("running");
     void server.ended.then((end) => {
       if (this.#server !== server) return;
       this.#server = undefined;
       if (!this.#wanted) return;
       this.#log.error("Volume server died", { pid: server.pid, ...end });
+      if ((cgroups?.kills(digest) ?? 0) > killsBefore) {
+        this.#memoryKills += 1;
+        this.#lastError = `The volume server was killed: it needed more memory than memoryLimit (${this.#spec.memoryLimitBytes} bytes) allows`;
+        this.#log.error("Volume server exceeded its memory limit", { pid: server.pid });
+      }
       const isGone = end.code !== undefined || end.signal !== undefined;
       this.#restartAfter(this.#dependencies.clock.monotonicMs() - server.sinceMs, isGone);
     });
@@ -231,7 +225,7 @@ export class Volume {
   async #end(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    await this.#dependencies.launcher.endServer(this.paths, graceMs);
+    await endServer(this.paths, graceMs, this.#dependencies);
     await server?.ended;
   }
 
@@ -243,6 +237,8 @@ export class Volume {
     this.#become("starting");
     return this.#exclusive(async () => {
       await earlier;
+      // A first start that its supervisor took back.
+      if (!existsSync(this.paths.marker)) return this.#become("stopped");
       this.#wanted = true;
       if (hasOutput(this.paths.output)) this.#readOutput();
       const dependencies = { ...this.#dependencies, log: this.#log };
@@ -292,6 +288,7 @@ export class Volume {
     this.#output?.close();
     this.#output = undefined;
     removeRunFiles(this.paths);
+    this.#dependencies.cgroups?.remove(this.paths.digest);
   }
 
   async #takeBack(isNew: boolean): Promise<void> {
@@ -315,10 +312,12 @@ export class Volume {
     return this.#exclusive(async () => {
       this.#wanted = false;
       this.#cancelRestart?.();
+      if (this.#state === "stopped" || this.#isReleased) return;
       this.#become("stopping");
       await this.#end();
       this.#output?.close();
       this.#output = undefined;
+      this.#isReleased = true;
     });
   }
 
@@ -389,6 +388,7 @@ export class Volume {
       state: this.#state,
       ...(pid === undefined ? {} : { pid }),
       restarts: this.#restarts,
+      ...(this.#memoryKills === 0 ? {} : { memoryKills: this.#memoryKills }),
       ...(this.#state === "stopped" ? {} : { pin: this.paths.pin }),
       folder: this.paths.folder,
       ...(usage === undefined ? {} : { usage }),

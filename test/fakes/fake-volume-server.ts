@@ -72,6 +72,10 @@ const listener = await ControlListener.open<ServerMethods>(
       groups: () => ({}),
       leave: () => ({ left: pendingBytes === 0 }),
       counters: () => ({ connections }),
+      end: () => {
+        process.kill(process.pid, "SIGTERM");
+        return {};
+      },
     },
   },
 );

@@ -158,4 +158,150 @@ describe("s3files-launcher", function () {
     assert.equal(launcher("serve", "--wait", "soon").status, 2);
     assert.equal(launcher("fly").status, 2);
   });
+
+  describe("with several pods", () => {
+    let keeper: readonly string[];
+    const lockOf = (folder: string) => join(run.runDir, folder, "v.lock");
+    const holderSocket = () => join(run.runDir, "holders", "v.sock");
+    const keeperSocket = () => join(run.runDir, "keepers", "v.sock");
+
+    /** A pod: a pid namespace in which a command has been run; it ends as a whole. */
+    const pod = async (...args: readonly string[]) => {
+      const script = '"$@" && echo done && exec sleep 100';
+      const child = spawn(
+        "unshare",
+        ["-p", "-f", "--kill-child", "bash", "-c", script, "bash", run.launcher, ...args],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
+      await once(child.stdout, "data");
+      return async () => {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      };
+    };
+    /** Which socket a holder hands out. */
+    const identity = (socket: string) => {
+      const lock = join(run.runDir, "servers", "probe.lock");
+      const { stdout, stderr } = spawnSync(
+        run.launcher,
+        [
+          ...["serve", "--socket", socket, "--lock", lock, "--allow-no-io-flusher"],
+          ...["--", "readlink", "/proc/self/fd/3"],
+        ],
+        { encoding: "utf8" },
+      );
+      assert.equal(stderr, "");
+      return stdout.trim();
+    };
+
+    beforeEach(() => {
+      mkdirSync(join(run.runDir, "keepers"));
+      keeper = [
+        ...["--pin", pin, "--socket", keeperSocket(), "--lock", lockOf("keepers")],
+        ...["--from", holderSocket()],
+      ];
+      succeeds("make-namespace", "--pin", pin);
+    });
+
+    it("keeps a socket that takes connections after the pod with its holder has gone, and gives it back", async () => {
+      const endPod = await pod("hold", ...holder);
+      const before = identity(holderSocket());
+      succeeds("keep", ...keeper);
+      succeeds("keep", ...keeper);
+      await endPod();
+      assert.equal(launcher("keep", ...keeper).status, 0, "what is kept is kept");
+      inside("exec 3<>/dev/tcp/127.0.0.1/2049");
+      succeeds("hold", ...holder, "--from", keeperSocket());
+      assert.equal(identity(holderSocket()), before);
+    });
+
+    it("replaces the holder of another pod by one here, with the same socket", async () => {
+      const endPod = await pod("hold", ...holder);
+      const before = identity(holderSocket());
+      succeeds("hold", ...holder);
+      const pid = lockOwner(lockOf("holders"));
+      assert.ok(pid !== undefined && isAlive(pid));
+      await endPod();
+      assert.equal(identity(holderSocket()), before);
+    });
+
+    it("does not keep the socket of a namespace that is gone", () => {
+      succeeds("hold", ...holder);
+      succeeds("keep", ...keeper);
+      succeeds("release", "--socket", holderSocket(), "--lock", lockOf("holders"), "--grace", "9");
+      succeeds("remove-namespace", "--pin", pin);
+      succeeds("make-namespace", "--pin", pin);
+      succeeds("hold", ...holder, "--from", keeperSocket());
+      inside("exec 3<>/dev/tcp/127.0.0.1/2049");
+      const now = identity(holderSocket());
+      assert.notEqual(identity(keeperSocket()), now);
+      succeeds("keep", ...keeper);
+      assert.equal(identity(keeperSocket()), now);
+    });
+
+    it("ends a holder of another pod, and says that it cannot end a server there", async () => {
+      const endPod = await pod("hold", ...holder);
+      const release = ["release", "--socket", holderSocket(), "--lock", lockOf("holders")];
+      succeeds(...release, "--grace", "5000");
+      succeeds(...release, "--grace", "5000");
+      assert.throws(() => inside("exec 3<>/dev/tcp/127.0.0.1/2049"), /refused/);
+      succeeds("hold", ...holder);
+      const arrives = ["-c", 'echo here > "$1"; exec sleep 100', "bash", join(run.folder, "here")];
+      const server = serve("--allow-no-io-flusher", "--", "bash", ...arrives);
+      const serverPod = spawn("unshare", ["-p", "-f", "--kill-child", run.launcher, ...server]);
+      while (!existsSync(join(run.folder, "here"))) await sleep(5);
+      const { status, stderr } = launcher("end", "--lock", serverLock, "--grace", "0");
+      assert.equal(status, 76);
+      assert.match(stderr, /another pid namespace/);
+      serverPod.kill("SIGKILL");
+      await once(serverPod, "exit");
+      await endPod();
+    });
+  });
+
+  describe("as PID 1", () => {
+    /** Runs `script` under it in a pid namespace of its own. */
+    const start = (script: string) =>
+      spawn(
+        "unshare",
+        [
+          "-p",
+          "-f",
+          "--mount-proc",
+          "--kill-child",
+          run.launcher,
+          "init",
+          "--",
+          "bash",
+          "-c",
+          script,
+        ],
+        { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, FOLDER: run.folder } },
+      );
+
+    it("starts a killed program again, and leaves its orphans alone", async () => {
+      const child = start(`
+        if [ ! -e $FOLDER/again ]; then
+          touch $FOLDER/again; (sleep 100 & echo $! > $FOLDER/orphan); kill -9 $$
+        fi
+        kill -0 $(cat $FOLDER/orphan) && echo alive; exit 0`);
+      const [text] = (await once(child.stdout, "data")) as [Buffer];
+      assert.equal(text.toString(), "alive\n");
+      assert.deepEqual(await once(child, "exit"), [0, null]);
+    });
+
+    it("passes SIGTERM on and ends with the program, everything with it", async () => {
+      const child = start("trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done");
+      await once(child.stdout, "data");
+      // unshare itself ignores the signal: it is for its child.
+      const pid = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
+      process.kill(pid, "SIGTERM");
+      assert.deepEqual(await once(child, "exit"), [7, null]);
+    });
+
+    it("gives up at once when the program is called wrongly or cannot be run", async () => {
+      assert.deepEqual(await once(start("exit 2"), "exit"), [2, null]);
+      assert.equal(launcher("init", "--", "/no/such/program").status, 127);
+    });
+  });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
@@ -8,92 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { ControlError } from "../../src/control/error.ts";
-import { SupervisorClient } from "../../src/control/supervisor-client.ts";
-import type { VolumeSpec } from "../../src/control/volume-spec.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { SupervisorLock } from "../../src/supervisor/supervisor-lock.ts";
-import {
-  runFolders,
-  supervisorLock,
-  supervisorSocket,
-  type VolumePaths,
-  volumeDigest,
-  volumePaths,
-} from "../../src/supervisor/volume-paths.ts";
+import { supervisorLock } from "../../src/supervisor/volume-paths.ts";
 import { volumeSpec } from "../fakes/volume-spec.ts";
-import { isAlive, lockOwner, PrivateRun } from "../support/private-run.ts";
+import { isAlive, lockOwner } from "../support/private-run.ts";
+import { SupervisorFixture, until } from "../support/supervisor-fixture.ts";
 
-const fakeServer = join(import.meta.dirname, "../fakes/fake-volume-server.ts");
 const spec = volumeSpec();
-const noKeys = undefined;
-
-/** A supervisor process with servers of the fake program, in directories of its own. */
-class Fixture implements Disposable {
-  readonly run = new PrivateRun();
-  readonly client = new SupervisorClient(supervisorSocket(this.run.runDir));
-  #supervisor: ReturnType<PrivateRun["start"]> | undefined;
-
-  get supervisor(): ReturnType<PrivateRun["start"]> {
-    assert.ok(this.#supervisor);
-    return this.#supervisor;
-  }
-
-  async startSupervisor(...more: readonly string[]): Promise<void> {
-    const { runDir, stateDir, launcher } = this.run;
-    const child = this.run.start("src/main.ts", [
-      ...["supervisor", "--run-dir", runDir, "--state-dir", stateDir, "--launcher", launcher],
-      ...["--allow-no-io-flusher", "--server-program", fakeServer, ...more],
-    ]);
-    this.#supervisor = child;
-    await until(() => child.said().includes("Supervisor ready") || child.exitCode !== null);
-    assert.equal(child.exitCode, null, child.said());
-  }
-
-  paths(one: VolumeSpec = spec): VolumePaths {
-    return volumePaths(this.run, volumeDigest(one.volumeId));
-  }
-
-  start(one: VolumeSpec = spec, credentials: { key: string } | undefined = noKeys) {
-    const keys =
-      credentials === undefined
-        ? undefined
-        : { accessKeyId: "AKIA", secretAccessKey: credentials.key };
-    return this.client.start({ spec: one, credentials: keys });
-  }
-
-  async pid(): Promise<number> {
-    const { volumes } = await this.client.status();
-    const pid = volumes.find(({ volumeId }) => volumeId === spec.volumeId)?.pid;
-    assert.ok(pid, "the volume has a server");
-    return pid;
-  }
-
-  /** What a server says to a client inside the volume's namespace: its pid. */
-  async ask(pin: string): Promise<number> {
-    const script = "exec 3<>/dev/tcp/127.0.0.1/2049 && head -n 1 <&3";
-    const child = spawn("nsenter", [`--net=${pin}`, "bash", "-c", script]);
-    let answer = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      answer += text;
-    });
-    const [code] = (await once(child, "close")) as [number];
-    assert.equal(code, 0, "the connection is taken");
-    return Number(answer);
-  }
-
-  /** What is in the folders of volumes below the run directory. */
-  leftovers(): string[] {
-    return runFolders.flatMap((folder) => readdirSync(join(this.run.runDir, folder)));
-  }
-
-  [Symbol.dispose](): void {
-    this.run[Symbol.dispose]();
-  }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(10);
-}
 
 async function refusal(call: Promise<unknown>): Promise<ControlError> {
   const error = await call.then(
@@ -106,10 +28,10 @@ async function refusal(call: Promise<unknown>): Promise<ControlError> {
 
 describe("the supervisor with real processes and namespaces", function () {
   this.timeout(120_000);
-  let fixture: Fixture;
+  let fixture: SupervisorFixture;
 
   beforeEach(async () => {
-    fixture = new Fixture();
+    fixture = new SupervisorFixture();
     await fixture.startSupervisor();
   });
   afterEach(() => fixture[Symbol.dispose]());

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,8 @@ export function builtLauncher(): string {
 /** The process that holds a lock file of the launcher; undefined when nobody does. */
 export function lockOwner(path: string): number | undefined {
   if (!existsSync(path)) return undefined;
-  const pid = Number(readFileSync(path, "utf8"));
+  // The pid and its namespace.
+  const pid = Number.parseInt(readFileSync(path, "utf8"), 10);
   return pid > 0 && isAlive(pid) ? pid : undefined;
 }
 
@@ -50,7 +51,25 @@ export class PrivateRun implements Disposable {
     args: readonly string[],
     environment: Readonly<Record<string, string>> = {},
   ): ChildProcess & { readonly said: () => string } {
-    const child = spawn(process.execPath, [join(root, script), ...args], {
+    return this.#spawn([process.execPath, join(root, script), ...args], environment);
+  }
+
+  /** The same as a pod: below the launcher as PID 1 of a pid namespace, which ends as a whole with the child. */
+  startPod(
+    script: string,
+    args: readonly string[],
+  ): ChildProcess & { readonly said: () => string } {
+    return this.#spawn([
+      ...["unshare", "-p", "-f", "--kill-child", this.launcher, "init", "--"],
+      ...[process.execPath, join(root, script), ...args],
+    ]);
+  }
+
+  #spawn(
+    [program = "", ...args]: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): ChildProcess & { readonly said: () => string } {
+    const child = spawn(program, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...environment },
     });
@@ -78,7 +97,9 @@ export class PrivateRun implements Disposable {
   /** What is left of volumes: files in the folders of the run directory, and folders on the disk. */
   leftovers(): string[] {
     const folders = [
-      ...["volumes", "credentials", "netns", "holders", "servers"].map((f) => join(this.runDir, f)),
+      ...["volumes", "credentials", "netns", "holders", "keepers", "servers"].map((f) =>
+        join(this.runDir, f),
+      ),
       ...["volumes", "removed", "node"].map((f) => join(this.stateDir, f)),
     ];
     return folders.flatMap((folder) =>
@@ -91,11 +112,16 @@ export class PrivateRun implements Disposable {
     for (const [folder, ending] of [
       ["servers", ".lock"],
       ["holders", ".lock"],
+      ["keepers", ".lock"],
     ] as const) {
       const path = join(this.runDir, folder);
       for (const name of existsSync(path) ? readdirSync(path) : []) {
         if (!name.endsWith(ending)) continue;
-        execFileSync(this.launcher, ["end", "--lock", join(path, name), "--grace", "0"]);
+        const end = ["end", "--lock", join(path, name), "--grace", "0"];
+        // 76: of a pod that has been killed, and is about to be gone.
+        while (spawnSync(this.launcher, end, { stdio: "inherit" }).status === 76) {
+          execFileSync("sleep", ["0.05"]);
+        }
       }
     }
     const pins = join(this.runDir, "netns");

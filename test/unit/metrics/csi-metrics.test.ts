@@ -5,6 +5,7 @@ import { silentLog } from "../../../src/base/log.ts";
 import { eventReasons } from "../../../src/kubernetes/events.ts";
 import { CsiMetrics } from "../../../src/metrics/csi-metrics.ts";
 import { MetricsEndpoint } from "../../../src/metrics/endpoint.ts";
+import { MounterMetrics } from "../../../src/metrics/mounter-metrics.ts";
 
 const docs = readFileSync(join(import.meta.dirname, "../../../docs/metrics.md"), "utf8");
 
@@ -45,9 +46,12 @@ describe("Metrics", () => {
   });
 
   it("and events are all in the documentation, and nothing else is", async () => {
-    const shown = (await nodeMetrics().registry.getMetricsAsJSON())
-      .map(({ name }) => name)
-      .filter((name) => name.startsWith("s3files_"));
+    const read = () => Promise.resolve({ isReady: true, volumes: [] });
+    const mounter = new MounterMetrics({ version: "1", read });
+    const registries = [nodeMetrics().registry, mounter.registry];
+    const all = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()));
+    const names = all.flat().map(({ name }) => name);
+    const shown = [...new Set(names)].filter((name) => name.startsWith("s3files_"));
     const [metrics = "", events = ""] = docs.split("## Events");
     const documented = [...metrics.matchAll(/^\| `(s3files_\w+)` \|/gm)].map(([, name]) => name);
     assert.deepEqual([...documented].sort(), [...shown].sort());
@@ -55,5 +59,47 @@ describe("Metrics", () => {
       ([, cell = ""]) => cell.split(", ").map((one) => one.slice(1, -1)),
     );
     assert.deepEqual(rows, [...eventReasons]);
+  });
+
+  it("of a mounter are sums over its volumes, and its health says whether it holds them all", async () => {
+    let isReady = false;
+    const usage = { pendingBytes: 5, oldestPendingMs: 1_500, usedBytes: 70 };
+    const leftover = { pendingBytes: 2, oldestPendingMs: 9_000, lostAndFound: 3 };
+    const metrics = new MounterMetrics({
+      version: "1.2.3",
+      read: () =>
+        Promise.resolve({
+          isReady,
+          volumes: [
+            { state: "running", restarts: 2, memoryKills: 1, usage },
+            { state: "running", restarts: 0 },
+            { state: "stopped", restarts: 0, leftover },
+          ],
+        }),
+    });
+    await using endpoint = await MetricsEndpoint.open(
+      { host: "127.0.0.1", port: 0 },
+      { metrics, log: silentLog, isReady: () => isReady },
+    );
+    const url = `http://127.0.0.1:${endpoint.port}`;
+    const statusOf = async (path: string) => (await fetch(`${url}${path}`)).status;
+    assert.deepEqual([await statusOf("/healthz"), await statusOf("/readyz")], [200, 503]);
+    isReady = true;
+    assert.equal(await statusOf("/readyz"), 200);
+    const text = await (await fetch(`${url}/metrics`)).text();
+    for (const line of [
+      's3files_mounter_volumes{state="running"} 2',
+      's3files_mounter_volumes{state="stopped"} 1',
+      "s3files_mounter_ready 1",
+      "s3files_mounter_server_restarts 2",
+      "s3files_mounter_memory_kills 1",
+      "s3files_mounter_silent_volumes 1",
+      "s3files_mounter_pending_bytes 7",
+      "s3files_mounter_oldest_pending_seconds 9",
+      "s3files_mounter_used_bytes 70",
+      "s3files_mounter_lost_and_found 3",
+    ]) {
+      assert.ok(text.includes(`${line}\n`), line);
+    }
   });
 });

@@ -27,6 +27,7 @@ describe("a running server", () => {
     endServer: async (_: unknown, graceMs: number) => {
       graces.push(graceMs);
       await listener.close();
+      return "ended" as const;
     },
   };
   const adopt = () => RunningServer.adopt(pathsOf(), { launcher, clock, log: silentLog });
@@ -40,7 +41,15 @@ describe("a running server", () => {
       {
         log: silentLog,
         handlers: {
-          ...{ ready: none, usage: none, flush: none, groups: none, leave: none, counters: none },
+          ...{
+            ready: none,
+            usage: none,
+            flush: none,
+            groups: none,
+            leave: none,
+            counters: none,
+            end: none,
+          },
           status: () => {
             asked += 1;
             return answer();
