@@ -3,6 +3,7 @@ import { newInode } from "../cache/new-inode.ts";
 import { rootInode } from "../cache/volume-state.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { Context } from "./context.ts";
+import { settleSetAside } from "./settle-set-aside.ts";
 
 /** Makes the root directory at the first start. */
 function makeRoot(context: Context): void {
@@ -77,6 +78,7 @@ export function prepareState(context: Context): void {
         sizeBytes: row.sizeBytes,
       });
     }
+    settleSetAside(context);
     state.db.adoptBoot();
     log.info("State of an earlier boot repaired", { files, bytes: lostBytes });
   });

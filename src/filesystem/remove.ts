@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import { directoryRow } from "./directories.ts";
 import { dropInode } from "./orphans.ts";
 import { requireRemovable } from "./permission.ts";
+import { noteRemoval } from "./set-aside.ts";
 
 /** @throws {FsError} NOTEMPTY. May suspend while the directory is imported. */
 export function requireEmpty(context: Context, call: Call, row: InodeRow): void {
@@ -68,6 +69,7 @@ export function remove(
   requireEmpty(context, call, child);
   const before = parent.change;
   unlink(context, parent, name, child, context.now());
+  noteRemoval(context, child.id, name);
   keepDirectory(context, parent);
   context.changed();
   return { before, after: parent.change };

@@ -11,6 +11,7 @@ import { requirePlace } from "./create.ts";
 import { directoryRow } from "./directories.ts";
 import { requirePermitted, requireRemovable } from "./permission.ts";
 import { keepDirectory, requireEmpty, unlink } from "./remove.ts";
+import { noteRename } from "./set-aside.ts";
 
 /** One end of a rename. */
 export interface NamedPlace {
@@ -114,6 +115,7 @@ export function rename(
   child.change += 1;
   state.inodes.put(child);
   addName(state, target, to.name, child, now);
+  noteRename(context, child.id, from, to.name);
   markMoved(state, child.id, { fromLocal, toLocal, nowMs: context.nowMs() });
   keepDirectory(context, source);
   context.changed();

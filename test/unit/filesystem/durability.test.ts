@@ -45,6 +45,29 @@ describe("what survives", () => {
     assert.equal((await d.text("a")).length, 9);
   });
 
+  it("gives a file its name back when the machine died in the middle of a rename over it", async () => {
+    const silly = `.nfs${"0".repeat(24)}`;
+    volume.bucket.putRemote("o", Buffer.from("old"));
+    await d.at("o");
+    await d.create("new");
+    await d.rename("o", silly);
+    await volume.restart("boot 2");
+    assert.deepEqual((await d.names()).sort(), ["new", "o"]);
+    assert.equal(await d.text("o"), "old");
+  });
+
+  it("removes what was open under a name that another file had taken before the machine died", async () => {
+    const silly = `.nfs${"0".repeat(24)}`;
+    await d.create("o");
+    await d.write(await d.create("new"), 0, "new");
+    await d.rename("o", silly);
+    await d.rename("new", "o");
+    await volume.restart();
+    assert.deepEqual((await d.names()).sort(), [silly, "o"]);
+    await volume.restart("boot 2");
+    assert.deepEqual(await d.names(), ["o"]);
+  });
+
   it("falls back to the object where an edit was not committed", async () => {
     volume.bucket.putRemote("o", Buffer.from("the object's bytes"));
     const file = await d.at("o");
