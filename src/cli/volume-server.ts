@@ -89,16 +89,21 @@ export class VolumeServer {
       { ...spec, uploadMemoryBytes: Math.round(memoryLimitBytes * uploadShare) },
       {
         ...{ state, store: this.#store, writes, clock, log: log.with({ component: "sync" }) },
+        ...(this.#hold.fence === undefined ? {} : { fence: this.#hold.fence }),
         ...(failpoint === undefined ? {} : { failpoint }),
       },
     );
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = spec;
     const { capacityBytes, cacheSizeBytes } = spec;
+    // The errors of an export at close belong to the last WRITE or COMMIT: clients drop the status of CLOSE.
+    const revalidatesAtOpen = spec.consistency === "close-to-open";
+    const waitsForS3 = spec.fsyncTo === "s3" || revalidatesAtOpen;
     // One transaction: what an earlier boot left is put in order in files and protocol, or in neither.
     [this.#fileSystem, this.#nfs] = state.db.transaction(() => {
       const fileSystem = createFileSystem(
         {
           ...{ volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode, cacheSizeBytes },
+          ...{ waitsForS3, revalidatesAtOpen },
           ...(capacityBytes === 0 ? {} : { capacityBytes }),
         },
         {
@@ -107,7 +112,7 @@ export class VolumeServer {
         },
       );
       const nfs = new NfsServer(
-        { observer: this.#counters },
+        { observer: this.#counters, isStrict: spec.durability === "strict" },
         {
           ...{ fileSystem, store: state.db, clock, randomBytes },
           log: log.with({ component: "nfs4" }),

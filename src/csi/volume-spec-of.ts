@@ -117,6 +117,12 @@ export function volumeSpecOf(
     trustObjectModes: parameters.trustObjectModes ?? false,
     capacityBytes: parameters.capacity ?? 0,
     readOnly: volume.readOnly,
+    ...(parameters.storageClass === undefined ? {} : { storageClass: parameters.storageClass }),
+    ...(parameters.sse === undefined ? {} : { sse: parameters.sse }),
+    ...(parameters.kmsKeyId === undefined ? {} : { kmsKeyId: parameters.kmsKeyId }),
+    ...(parameters.consistency === "close-to-open" ? { consistency: "close-to-open" } : {}),
+    ...(parameters.fsyncTo === "s3" ? { fsyncTo: "s3" } : {}),
+    ...(parameters.durability === "strict" ? { durability: "strict" } : {}),
     ...(volume.node === undefined ? {} : { nodeName: volume.node.name }),
     ...(volume.node?.isSingle === true ? { singleNode: true } : {}),
   };

@@ -184,6 +184,10 @@ export class FaultyObjectStore implements ObjectStore {
     );
   }
 
+  tags(key: ObjectKey, options?: RequestOptions) {
+    return this.#run("tags", key, options, () => this.#inner.tags(key, options));
+  }
+
   abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions) {
     return this.#run("abortMultipart", key, options, () =>
       this.#inner.abortMultipart(key, uploadId, options),
