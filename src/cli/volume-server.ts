@@ -5,9 +5,16 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { WritesInFlight } from "../cache/in-flight.ts";
+import { lostFiles } from "../cache/lost-and-found.ts";
 import { lostAndFoundName, rootInode, VolumeState } from "../cache/volume-state.ts";
 import { ControlError } from "../control/error.ts";
-import type { Leftover, Pending, ServerMethods, VolumeUsage } from "../control/messages.ts";
+import type {
+  Conflicts,
+  Leftover,
+  Pending,
+  ServerMethods,
+  VolumeUsage,
+} from "../control/messages.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { createFileSystem, type DiskFileSystem } from "../filesystem/create-file-system.ts";
 import { NfsServer } from "../nfs4/nfs-server.ts";
@@ -218,6 +225,11 @@ export class VolumeServer {
     if (pendingFiles + pendingDeletions === 0) return { pendingBytes: 0, oldestPendingMs: 0 };
     // A rename or a deletion moves no bytes and is pending all the same.
     return { pendingBytes, oldestPendingMs: Math.max(1, oldestPendingMs) };
+  }
+
+  /** What is in lost+found. */
+  conflicts(): Conflicts {
+    return lostFiles(this.#state, this.#spec.volumeId, 1_000);
   }
 
   /** Counters of the volume; answering them walks nothing. */

@@ -56,7 +56,7 @@ export const parameterRows = {
   cacheSize: quantity,
   expireAfterLastAccess: notYet,
   importSizeLessThan: importRule,
-  importTrigger: words(["ON_DIRECTORY_FIRST_ACCESS"], ["ON_FILE_ACCESS"]),
+  importTrigger: words(["ON_DIRECTORY_FIRST_ACCESS", "ON_FILE_ACCESS"]),
   writeBackDelay: duration,
   writeBackMaxDelay: duration,
   consistency: words(["relaxed", "close-to-open"]),

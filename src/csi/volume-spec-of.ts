@@ -108,7 +108,10 @@ export function volumeSpecOf(
       parameters.writeBackDelay ?? 0,
     ),
     revalidateAfterMs: parameters.revalidateAfter ?? 5_000,
-    importSizeLessThanBytes: parameters.importSizeLessThan ?? 128 * 2 ** 10,
+    importSizeLessThanBytes:
+      parameters.importTrigger === "ON_FILE_ACCESS"
+        ? 0 // nothing ahead: each file when it is read
+        : (parameters.importSizeLessThan ?? 128 * 2 ** 10),
     uid: parameters.uid ?? 0,
     gid: parameters.gid ?? 0,
     fileMode: parameters.fileMode ?? 0o644,

@@ -89,7 +89,6 @@ export const mutants: Readonly<Record<string, Break>> = {
   }),
   "keeps no tombstones": inJournal("bury", () => () => {}),
   "forgets tombstones when it looks for one": inJournal("tombstone", () => () => undefined),
-  "knows no requests of other files to a key": inJournal("ofKey", () => () => []),
   "takes what was written during an upload for exported": inExtents(
     "markExported",
     (mark) => (inode, _, baseSize) => mark(inode, Number.MAX_SAFE_INTEGER, baseSize),

@@ -41,6 +41,7 @@ describe("a running server", () => {
         log: silentLog,
         handlers: {
           ...{ ready: none, usage: none, flush: none, groups: none, leave: none, counters: none },
+          lost: none,
           status: () => {
             asked += 1;
             return answer();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { lostFiles } from "../../../src/cache/lost-and-found.ts";
 import { ObjectStoreError } from "../../../src/s3/object-store.ts";
 import { FsError, type FsErrorCode } from "../../../src/vfs/error.ts";
 import { unreachable } from "../../fakes/faulty-object-store.ts";
@@ -54,6 +55,12 @@ describe("fsyncTo s3", () => {
     await assert.rejects(volume.commitInode(inode), failsWith("IO"));
     assert.equal(await volume.text("a"), "theirs");
     const [lost = ""] = await volume.lost();
+    const { directory, files } = lostFiles(volume.state, "test", 10);
+    assert.equal(directory, volume.lostDirectory);
+    assert.deepEqual(
+      files.map(({ name, sizeBytes }) => [name, sizeBytes]),
+      [[lost, 4]],
+    );
     await volume.rename(`${volume.lostDirectory}/${lost}`, "a.ours");
     await volume.commitInode(inode);
     assert.equal(volume.bucket.text("a.ours"), "ours");
