@@ -44,7 +44,7 @@ for stage in "$@"; do
       step types tsc --noEmit
       step "unit tests" mocha_in test/unit
       ;;
-    contract) step "contract, protocol, model and sanity tests" mocha_in test/contract test/protocol test/model test/sanity ;;
+    contract) step "contract, protocol, model and sanity tests" mocha_in test/contract test/protocol test/model test/sim test/sanity ;;
     chart) step "the chart" mocha_in test/chart ;;
     integration) step "integration tests" mocha_in test/integration ;;
     e2e) step "the real client" e2e_lanes ;;

@@ -26,3 +26,31 @@ export function lostAndFound(state: VolumeState, volumeId: string, now: Timespec
   addName(state, root, name, row, now);
   return row.id;
 }
+
+/** A local version that S3 has won over. */
+export interface LostFile {
+  /** Below the lost+found directory. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** When it was put there, or changed since. */
+  readonly changedMs: number;
+}
+
+/** The oldest names in lost+found, at most `limit`, with the directory's name below the root. */
+export function lostFiles(
+  state: VolumeState,
+  volumeId: string,
+  limit: number,
+): { readonly directory: string; readonly files: readonly LostFile[] } {
+  const name = fileName(Buffer.from(lostAndFoundName(volumeId)));
+  const directory = state.entries.get(rootInode, name)?.inode;
+  const entries = directory === undefined ? [] : state.entries.page(directory, 0, limit);
+  const files = entries.flatMap((entry) => {
+    const row = state.inodes.get(entry.inode);
+    if (row === undefined) return [];
+    const { sizeBytes, changeTime } = row;
+    const changedMs = changeTime.seconds * 1000 + Math.floor(changeTime.nanoseconds / 1_000_000);
+    return [{ name: String(entry.name), sizeBytes, changedMs }];
+  });
+  return { directory: name, files };
+}

@@ -32,6 +32,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "exports what a volume has pending",
     load: async () => (await import("./flush.ts")).flushCommand,
   },
+  conflicts: {
+    summary: "local versions of files that S3 has won over",
+    load: async () => (await import("./conflicts.ts")).conflictsCommand,
+  },
   release: {
     summary: "takes a volume from a node that will not come back",
     load: async () => (await import("./release.ts")).releaseCommand,

@@ -22,6 +22,8 @@ export class NodeHold {
   readonly #pending: () => Pending;
   #hasLeft = false;
   #updating: Promise<void> = Promise.resolve();
+  /** Whether the bucket has said once to whom the volume belongs. */
+  #hasAsked = false;
   #cancelUpdate: (() => void) | undefined;
   /** Ends an update that is on its way. */
   #stop = new AbortController();
@@ -49,7 +51,19 @@ export class NodeHold {
 
   /** What the exporter asks; undefined: nobody can take the volume from this node. */
   get fence(): ExportFence | undefined {
-    return this.#spec.singleNode === true ? this.#claim : undefined;
+    const claim = this.#claim;
+    if (this.#spec.singleNode !== true || claim === undefined) return undefined;
+    return {
+      mayExport: async (signal) => {
+        // A server that came in the place of one that died is asked by nobody to take the volume.
+        if (!this.#hasAsked) {
+          const { kind } = await claim.claim(signal);
+          this.#hasAsked = true;
+          if (kind === "claimed") this.#updateLater();
+        }
+        return await claim.mayExport(signal);
+      },
+    };
   }
 
   /** Makes sure that the record stands. @throws {ControlError} elsewhere; and as S3 answers. */
@@ -60,6 +74,7 @@ export class NodeHold {
     let answer: Claim;
     try {
       answer = await named(volumeId, () => claim.claim(signal));
+      this.#hasAsked = true;
     } catch (error) {
       // Keys that may only read are enough for a volume that nobody has to give up.
       if (singleNode || !(error instanceof ControlError) || error.code !== "denied") throw error;

@@ -87,6 +87,7 @@ export const serveCommand: Command = {
             specDigest: specDigest(spec),
           }),
           usage: () => server.usage(),
+          lost: () => server.conflicts(),
           groups: ({ gids }) => {
             server.setMountGroups(parseGroups(gids));
             return {};

@@ -5,9 +5,16 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { WritesInFlight } from "../cache/in-flight.ts";
+import { lostFiles } from "../cache/lost-and-found.ts";
 import { lostAndFoundName, rootInode, VolumeState } from "../cache/volume-state.ts";
 import { ControlError } from "../control/error.ts";
-import type { Leftover, Pending, ServerMethods, VolumeUsage } from "../control/messages.ts";
+import type {
+  Conflicts,
+  Leftover,
+  Pending,
+  ServerMethods,
+  VolumeUsage,
+} from "../control/messages.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { createFileSystem, type DiskFileSystem } from "../filesystem/create-file-system.ts";
 import { NfsServer } from "../nfs4/nfs-server.ts";
@@ -91,16 +98,21 @@ export class VolumeServer {
       { ...spec, uploadMemoryBytes: Math.round(memoryLimitBytes * uploadShare) },
       {
         ...{ state, store: this.#store, writes, clock, log: log.with({ component: "sync" }) },
+        ...(this.#hold.fence === undefined ? {} : { fence: this.#hold.fence }),
         ...(failpoint === undefined ? {} : { failpoint }),
       },
     );
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = spec;
     const { capacityBytes, cacheSizeBytes } = spec;
+    // The errors of an export at close belong to the last WRITE or COMMIT: clients drop the status of CLOSE.
+    const revalidatesAtOpen = spec.consistency === "close-to-open";
+    const waitsForS3 = spec.fsyncTo === "s3" || revalidatesAtOpen;
     // One transaction: what an earlier boot left is put in order in files and protocol, or in neither.
     [this.#fileSystem, this.#nfs] = state.db.transaction(() => {
       const fileSystem = createFileSystem(
         {
           ...{ volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode, cacheSizeBytes },
+          ...{ waitsForS3, revalidatesAtOpen },
           ...(capacityBytes === 0 ? {} : { capacityBytes }),
         },
         {
@@ -109,7 +121,7 @@ export class VolumeServer {
         },
       );
       const nfs = new NfsServer(
-        { observer: this.#counters },
+        { observer: this.#counters, isStrict: spec.durability === "strict" },
         {
           ...{ fileSystem, store: state.db, clock, randomBytes },
           log: log.with({ component: "nfs4" }),
@@ -217,6 +229,11 @@ export class VolumeServer {
     if (pendingFiles + pendingDeletions === 0) return { pendingBytes: 0, oldestPendingMs: 0 };
     // A rename or a deletion moves no bytes and is pending all the same.
     return { pendingBytes, oldestPendingMs: Math.max(1, oldestPendingMs) };
+  }
+
+  /** What is in lost+found. */
+  conflicts(): Conflicts {
+    return lostFiles(this.#state, this.#spec.volumeId, 1_000);
   }
 
   /** Counters of the volume; answering them walks nothing. */

@@ -22,6 +22,18 @@ export interface Leftover extends Pending {
   readonly unresolved: number;
 }
 
+/** Local versions of files that S3 has won over: the oldest 1,000. */
+export interface Conflicts {
+  /** The name of lost+found at the volume's root. */
+  readonly directory: string;
+  readonly files: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    /** Milliseconds since the Unix epoch. */
+    readonly changedMs: number;
+  }[];
+}
+
 /** A volume as the supervisor sees it. */
 export interface VolumeStatus {
   readonly volumeId: string;
@@ -75,6 +87,8 @@ export interface SupervisorMethods {
     result: Pending | null;
   };
   usage: { params: { readonly volumeId: string }; result: VolumeUsage | null };
+  /** What is in the volume's lost+found; null when no server of the volume runs. */
+  lost: { params: { readonly volumeId: string }; result: Conflicts | null };
   /**
    * Replaces the groups whose members count as members of every object's group (fsGroup), the one that is shown first.
    * They hold for the volume's next servers too, until they are replaced.
@@ -129,6 +143,8 @@ export interface ServerMethods {
   leave: { params: Record<string, never>; result: { readonly left: boolean } };
   status: { params: Record<string, never>; result: ServerStatus };
   usage: { params: Record<string, never>; result: VolumeUsage };
+  /** As the supervisor's. */
+  lost: { params: Record<string, never>; result: Conflicts };
   flush: { params: { readonly timeoutMs: number }; result: Pending };
   /** As the supervisor's; the server keeps them in memory only. */
   groups: { params: { readonly gids: readonly number[] }; result: Record<string, never> };

@@ -36,6 +36,12 @@ const specFields = {
   trustObjectModes: flag,
   capacityBytes: count,
   readOnly: flag,
+  storageClass: optional(text),
+  sse: optional(text),
+  kmsKeyId: optional(text),
+  consistency: optional((value) => value === "close-to-open"),
+  fsyncTo: optional((value) => value === "s3"),
+  durability: optional((value) => value === "strict"),
   nodeName: optional(text),
   singleNode: optional(flag),
 } satisfies Record<keyof VolumeSpec, Check>;

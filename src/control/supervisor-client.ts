@@ -1,6 +1,12 @@
 import { ControlClient } from "./client.ts";
 import { ControlError } from "./error.ts";
-import type { Pending, SupervisorMethods, VolumeStatus, VolumeUsage } from "./messages.ts";
+import type {
+  Conflicts,
+  Pending,
+  SupervisorMethods,
+  VolumeStatus,
+  VolumeUsage,
+} from "./messages.ts";
 import type { CredentialsFile, VolumeSpec } from "./volume-spec.ts";
 
 /**
@@ -43,6 +49,11 @@ export class SupervisorClient {
   /** Undefined when no server of the volume runs. */
   async usage(volumeId: string, signal?: AbortSignal): Promise<VolumeUsage | undefined> {
     return (await this.#call("usage", { volumeId }, signal)) ?? undefined;
+  }
+
+  /** What is in the volume's lost+found; undefined when no server of the volume runs. */
+  async conflicts(volumeId: string, signal?: AbortSignal): Promise<Conflicts | undefined> {
+    return (await this.#call("lost", { volumeId }, signal)) ?? undefined;
   }
 
   /** Replaces the groups whose members count as members of every object's group. */

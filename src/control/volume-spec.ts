@@ -41,6 +41,17 @@ export interface VolumeSpec {
   /** What `df` shows as the volume's size; 0 when the claim gave none. */
   readonly capacityBytes: number;
   readonly readOnly: boolean;
+  /** S3's storage class of new objects; absent: the bucket's own. */
+  readonly storageClass?: string;
+  /** Encryption of objects that have no KMS key of their own; absent: the bucket's own. */
+  readonly sse?: string;
+  readonly kmsKeyId?: string;
+  /** Absent: what was learned from S3 is believed for `revalidateAfterMs`, and changes are exported after quiet. */
+  readonly consistency?: "close-to-open";
+  /** Absent: fsync is done when the node's disk has the data. */
+  readonly fsyncTo?: "s3";
+  /** Absent: changes of names that no program waits for may follow within a second. */
+  readonly durability?: "strict";
   /** The node's name in its record in the bucket; absent: no record is kept. */
   readonly nodeName?: string;
   /** Whether only one node may have the volume at a time; absent: any number may. */

@@ -152,3 +152,18 @@ export const connectionName: ParseValue<string> = (text) => {
 
 /** Any text. */
 export const anyText: ParseValue<string> = (text) => text;
+
+/** S3's storage class of objects that are read as they are; archives have to be restored first. */
+export const writableStorageClass: ParseValue<string> = (text) => {
+  if (text === "GLACIER" || text === "DEEP_ARCHIVE") {
+    throw new RangeError("is an archive: its objects cannot be read before they are restored");
+  }
+  if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(text)) throw new RangeError("is no storage class");
+  return text;
+};
+
+/** A KMS key's id, ARN or alias, as it goes into a header. */
+export const kmsKey: ParseValue<string> = (text) => {
+  if (!/^[\w:/.+=@-]{1,2048}$/.test(text)) throw new RangeError("is no KMS key");
+  return text;
+};

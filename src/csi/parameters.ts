@@ -7,12 +7,14 @@ import {
   connectionName,
   duration,
   endpointUrl,
+  kmsKey,
   octalMode,
   oneOf,
   type ParseValue,
   posixId,
   quantity,
   regionName,
+  writableStorageClass,
 } from "./parameter-values.ts";
 
 /** A known word or parameter that this release does not carry out. */
@@ -54,26 +56,26 @@ export const parameterRows = {
   cacheSize: quantity,
   expireAfterLastAccess: notYet,
   importSizeLessThan: importRule,
-  importTrigger: words(["ON_DIRECTORY_FIRST_ACCESS"], ["ON_FILE_ACCESS"]),
+  importTrigger: words(["ON_DIRECTORY_FIRST_ACCESS", "ON_FILE_ACCESS"]),
   writeBackDelay: duration,
   writeBackMaxDelay: duration,
-  consistency: words(["relaxed"], ["close-to-open"]),
+  consistency: words(["relaxed", "close-to-open"]),
   revalidateAfter: duration,
   scope: words(["node"], ["cluster"]),
   unpublishFlushTimeout: duration,
   unstageFlushTimeout: duration,
   pendingElsewhere: words(["wait"]),
-  durability: words(["ordered"], ["strict"]),
-  fsyncTo: words(["node"], ["s3"]),
+  durability: words(["ordered", "strict"]),
+  fsyncTo: words(["node", "s3"]),
   onDelete: words(["delete", "retain", "archive"]),
   uid: posixId,
   gid: posixId,
   fileMode: octalMode,
   dirMode: octalMode,
-  sse: notYet,
-  kmsKeyId: notYet,
+  sse: words(["AES256", "aws:kms", "aws:kms:dsse"]),
+  kmsKeyId: kmsKey,
   sseCustomerKeySecret: notYet,
-  storageClass: notYet,
+  storageClass: writableStorageClass,
   archivedObjects: words(["show"], ["restore"]),
   unmappableKeys: words(["hide"], ["escape"]),
   checksums: words(["auto"]),
@@ -147,6 +149,9 @@ export function parseParameters(
   const { writeBackDelay = 0, writeBackMaxDelay = Number.POSITIVE_INFINITY } = parameters;
   if (writeBackDelay > writeBackMaxDelay) {
     throw new CsiError("INVALID_ARGUMENT", "writeBackDelay is longer than writeBackMaxDelay");
+  }
+  if (parameters.kmsKeyId !== undefined && parameters.sse?.startsWith("aws:kms") !== true) {
+    throw new CsiError("INVALID_ARGUMENT", "kmsKeyId needs sse aws:kms or aws:kms:dsse");
   }
   return parameters;
 }

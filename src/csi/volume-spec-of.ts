@@ -108,7 +108,10 @@ export function volumeSpecOf(
       parameters.writeBackDelay ?? 0,
     ),
     revalidateAfterMs: parameters.revalidateAfter ?? 5_000,
-    importSizeLessThanBytes: parameters.importSizeLessThan ?? 128 * 2 ** 10,
+    importSizeLessThanBytes:
+      parameters.importTrigger === "ON_FILE_ACCESS"
+        ? 0 // nothing ahead: each file when it is read
+        : (parameters.importSizeLessThan ?? 128 * 2 ** 10),
     uid: parameters.uid ?? 0,
     gid: parameters.gid ?? 0,
     fileMode: parameters.fileMode ?? 0o644,
@@ -117,6 +120,12 @@ export function volumeSpecOf(
     trustObjectModes: parameters.trustObjectModes ?? false,
     capacityBytes: parameters.capacity ?? 0,
     readOnly: volume.readOnly,
+    ...(parameters.storageClass === undefined ? {} : { storageClass: parameters.storageClass }),
+    ...(parameters.sse === undefined ? {} : { sse: parameters.sse }),
+    ...(parameters.kmsKeyId === undefined ? {} : { kmsKeyId: parameters.kmsKeyId }),
+    ...(parameters.consistency === "close-to-open" ? { consistency: "close-to-open" } : {}),
+    ...(parameters.fsyncTo === "s3" ? { fsyncTo: "s3" } : {}),
+    ...(parameters.durability === "strict" ? { durability: "strict" } : {}),
     ...(volume.node === undefined ? {} : { nodeName: volume.node.name }),
     ...(volume.node?.isSingle === true ? { singleNode: true } : {}),
   };

@@ -10,6 +10,8 @@ const kept = [
   "content-language",
   "content-type",
   "expires",
+  "x-amz-server-side-encryption-aws-kms-key-id",
+  "x-amz-server-side-encryption-bucket-key-enabled",
   "x-amz-website-redirect-location",
 ] as const;
 

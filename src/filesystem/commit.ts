@@ -24,6 +24,11 @@ export function commit(context: Context, call: Call, inode: InodeNumber): void {
     extents.markSynced(inode, call.staged.epoch, call.staged.generations);
     return;
   }
+  if (context.options.waitsForS3 === true && call.staged === undefined) {
+    const exported = context.synchroniser.exported(inode);
+    call.staged = "exported";
+    if (exported !== undefined) throw call.suspend(exported, "remote");
+  }
   const generations = extents.unsyncedGenerations(inode, true);
   if (generations.length === 0) return;
   // RFC 8881 §18.3: what was written before this call, by a sync that starts after it.

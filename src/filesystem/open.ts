@@ -19,7 +19,13 @@ export function open(
   const row = context.row(inode);
   // RFC 8881 §18.16.3: only regular files are opened, and each other kind has its error.
   requireRegular(row);
-  context.wait(call, context.synchroniser.openReady(inode));
+  if (context.options.revalidatesAtOpen !== true) {
+    context.wait(call, context.synchroniser.openReady(inode));
+  } else if (call.staged === undefined) {
+    // Once for each open: the answer to this very question is new enough.
+    call.staged = "revalidated";
+    context.wait(call, context.synchroniser.openFresh(inode));
+  }
   context.exact(call, row);
   requirePermitted(row, context.asker(call), access);
 }

@@ -23,6 +23,10 @@ export interface FileSystemOptions {
   readonly minFreeBytes?: number;
   /** How long a write waits for space while S3 takes nothing, in milliseconds; absent: 30,000. */
   readonly spaceWaitMs?: number;
+  /** Stable writes and commits wait for S3, and fail as the export does; absent: the node's disk is enough. */
+  readonly waitsForS3?: boolean;
+  /** S3 is asked at each open whether the file is still the same; absent: by age. */
+  readonly revalidatesAtOpen?: boolean;
   /** Reads up to this size are tried at once, blocking, while the page cache is warm; absent: 256 KiB. */
   readonly maxBlockingReadBytes?: number;
 }

@@ -16,6 +16,7 @@ class StagedWrite {
   written = false;
   synced = false;
   applied = false;
+  givenUp = false;
   failure: unknown;
   constructor(generation: number, end: () => void) {
     this.generation = generation;
@@ -92,6 +93,8 @@ function stage(
 
 /** Given up, a write counts until its bytes have reached the file: a freeze must not see them arrive. */
 function giveUp(context: Context, row: InodeRow, staged: StagedWrite): void {
+  if (staged.applied) return;
+  staged.givenUp = true;
   staged.end();
   // The file may have been dropped, and its cache file been made again by this write.
   context.state.removeUnusedFiles(row.id, [staged.generation]);
@@ -123,6 +126,31 @@ function apply(context: Context, call: Call, row: InodeRow, write: Write): void 
   context.changed();
 }
 
+/**
+ * The second half of a write that is stable only in S3: applied in a transaction of its own, as the export has to see
+ * it. A client that hears nothing sends the same write again, which changes nothing.
+ */
+async function applyForS3(
+  context: Context,
+  call: Call,
+  inode: InodeNumber,
+  write: Write,
+  staged: StagedWrite,
+): Promise<void> {
+  if (staged.givenUp) return;
+  const isApplied = context.state.db.transaction(() => {
+    const row = context.row(inode);
+    // Emptied meanwhile: the next attempt stages its bytes again.
+    if (staged.generation !== row.writeGeneration) return false;
+    apply(context, call, row, write);
+    return true;
+  });
+  if (!isApplied) return;
+  staged.applied = true;
+  staged.end();
+  await context.synchroniser.exported(inode);
+}
+
 /** See {@link import("../vfs/file-system.ts").FileSystem.write}. */
 export function write(
   context: Context,
@@ -143,6 +171,7 @@ export function write(
   call.staged = attempts;
   const staged = attempts.write;
   if (staged === undefined) stage(context, call, row, attempts, request);
+  if (staged.applied) return { committed: stability };
   if (staged.failure !== undefined || staged.generation !== row.writeGeneration) {
     // Another program filled the disk, or the file took a new generation when it was emptied: once more.
     staged.end();
@@ -158,6 +187,10 @@ export function write(
       staged.synced = true;
     });
     throw call.suspend(synced, "disk");
+  }
+  if (stability !== "unstable" && context.options.waitsForS3 === true) {
+    const work = Promise.resolve().then(() => applyForS3(context, call, inode, request, staged));
+    throw call.suspend(work, "remote");
   }
   apply(context, call, row, request);
   staged.applied = true;

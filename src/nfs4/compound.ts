@@ -42,6 +42,8 @@ export interface CompoundDependencies {
   readonly observer: NfsObserver;
   /** Whether changes are refused because the disk has failed. */
   readonly refusesChanges: () => boolean;
+  /** Every change but an unstable WRITE is on the disk before the reply. */
+  readonly isStrict: boolean;
   /** The first change is about to be tried. */
   readonly onMutation: () => void;
 }
@@ -223,6 +225,9 @@ export class Compound implements OperationContext {
         this.#deps.onMutation();
       }
       const result = operation.run(pending.args, this);
+      if (operation.mutates && this.#deps.isStrict && operation.name !== "OP_WRITE") {
+        this.requireSync();
+      }
       this.#succeed(operation, result);
     } catch (error) {
       if (error instanceof Suspended) return error;

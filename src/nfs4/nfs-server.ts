@@ -19,6 +19,8 @@ import type { StateStore } from "./state/state-store.ts";
 export interface NfsServerOptions {
   /** Latest time after which changes are on the disk that nobody asked to be synced; 1,000 ms. */
   readonly backgroundSyncMs?: number;
+  /** Changes of names and attributes are on the disk before the reply, too; absent: those that clients trust in. */
+  readonly isStrict?: boolean;
   /** Limits of the connections, where they differ from the defaults. */
   readonly rpc?: Partial<RpcLimits>;
   /** Is told what the server does; {@link NfsCounters} is one. */
@@ -77,6 +79,7 @@ export class NfsServer {
         server,
         observer,
         refusesChanges: () => this.#durability.hasFailed,
+        isStrict: options.isStrict === true,
         onMutation: this.#executor.onMutation,
       },
       // A step later: this may run inside a transaction that has to be committed first.

@@ -9,6 +9,11 @@ const carried = [
   ["cacheControl", "cache-control"],
   ["expires", "expires"],
   ["storageClass", "x-amz-storage-class"],
+  ["websiteRedirect", "x-amz-website-redirect-location"],
+  ["encryption", "x-amz-server-side-encryption"],
+  ["kmsKeyId", "x-amz-server-side-encryption-aws-kms-key-id"],
+  ["bucketKey", "x-amz-server-side-encryption-bucket-key-enabled"],
+  ["tags", "x-amz-tagging"],
 ] as const;
 
 const metadataPrefix = "x-amz-meta-";
@@ -85,9 +90,16 @@ export function parseObjectInfo(http: HttpHeaders): ObjectInfo | undefined {
   delete fields["contentEncoding"];
   if (encoding !== undefined && encoding !== "") fields["contentEncoding"] = encoding;
   if (fields["storageClass"] === "STANDARD") delete fields["storageClass"];
+  delete fields["tags"];
+  // What the bucket does by itself is left to it: its default may be stronger by the next write.
+  if (fields["encryption"]?.startsWith("aws:kms") !== true) {
+    for (const name of ["encryption", "kmsKeyId", "bucketKey"]) delete fields[name];
+  }
+  const tagCount = Number(http["x-amz-tagging-count"] ?? 0);
   const versionId = http["x-amz-version-id"];
   return {
     ...fields,
+    ...(tagCount > 0 ? { tagCount } : {}),
     metadata,
     etag: parseEtag(etag),
     sizeBytes,

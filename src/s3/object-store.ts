@@ -32,6 +32,17 @@ export interface ObjectHeaders {
   readonly cacheControl?: string;
   readonly expires?: string;
   readonly storageClass?: string;
+  readonly websiteRedirect?: string;
+  /** `aws:kms` or `aws:kms:dsse`; absent: keys of S3's own, which every object has at least. */
+  readonly encryption?: string;
+  /** The key's ARN or id; absent: the account's key for S3. */
+  readonly kmsKeyId?: string;
+  /** `"true"` where the bucket's key stands between the object and KMS. */
+  readonly bucketKey?: string;
+  /** How many tags the object had, as HEAD says; not sent. What they are, {@link ObjectStore.tags} says. */
+  readonly tagCount?: number;
+  /** Tags to write, as `x-amz-tagging` spells them: a query string. Never in the answer to a HEAD. */
+  readonly tags?: string;
   /** User metadata by name without `x-amz-meta-`, names in lower case. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -136,6 +147,8 @@ export interface ObjectStore {
     key: ObjectKey,
     options?: RequestOptions,
   ): Promise<({ kind: "found" } & ObjectInfo) | NotFound>;
+  /** The tags of an object as {@link ObjectHeaders.tags} spells them; undefined when it has none, or is not there. */
+  tags(key: ObjectKey, options?: RequestOptions): Promise<string | undefined>;
   /**
    * Reads `[offsetBytes, offsetBytes + lengthBytes)`, cut at the object's end, of the version with `ifMatch`.
    * `data` is a copy that belongs to the caller. A read from 0 of at least `objectSizeBytes`, the size of that version

@@ -32,6 +32,7 @@ import {
   signalOf,
   storedFrom,
 } from "./request-parts.ts";
+import { parseTags } from "./tagging.ts";
 import type { HttpAnswer } from "./transport.ts";
 
 /** One bucket of an S3-compatible store over HTTP. */
@@ -116,6 +117,21 @@ export class S3ObjectStore implements ObjectStore {
     if (isMissingKey(failure)) return { kind: "notFound" };
     if (isPreconditionFailure(failure, false)) return { kind: "preconditionFailed" };
     throw error;
+  }
+
+  async tags(key: ObjectKey, options?: RequestOptions): Promise<string | undefined> {
+    const call: Call = {
+      ...{ method: "GET", key, query: { tagging: "" }, isDocument: true },
+      ...signalOf(options),
+    };
+    const outcome = await this.#connection.send(call);
+    if (outcome.kind === "failure") {
+      if (isMissingKey(outcome.failure)) return undefined;
+      throw outcome.error;
+    }
+    const tags = parseTags(outcome.answer.body.toString("utf8"));
+    if (tags === undefined) throw this.#connection.malformed(call, "The answer holds no tags");
+    return tags === "" ? undefined : tags;
   }
 
   async list(

@@ -276,6 +276,7 @@ export class Supervisor {
         return (await this.#volume(volumeId)?.flush(timeoutMs, signal)) ?? null;
       },
       usage: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.usage(signal)) ?? null,
+      lost: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.lost(signal)) ?? null,
       groups: async ({ volumeId, gids }, signal) => {
         const groups = parseGroups(gids);
         const volume = this.#volume(volumeId);

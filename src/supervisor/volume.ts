@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import type {
+  Conflicts,
   Leftover,
   Pending,
   ServerMethods,
@@ -328,9 +329,7 @@ export class Volume {
     );
   }
 
-  /**
-   * Gives the volume's server, and those after it, these groups. @throws {ControlError} noSuchVolume when it is stopped.
-   */
+  /** Gives the servers from now on these groups. @throws {ControlError} noSuchVolume when the volume is stopped. */
   async setGroups(gids: readonly number[], signal: AbortSignal): Promise<void> {
     // The file first: a server that is being started reads it, one that runs is told.
     if (this.#state !== "stopped") writeGroups(this.paths.folder, gids);
@@ -349,9 +348,12 @@ export class Volume {
 
   /** Null when no server is to run. */
   usage(signal: AbortSignal): Promise<VolumeUsage | null> {
-    return this.#ask(flushSlackMs, signal, (server, limit) =>
-      server.client.call("usage", {}, limit),
-    );
+    return this.#ask(flushSlackMs, signal, ({ client }, limit) => client.call("usage", {}, limit));
+  }
+
+  /** What is in the volume's lost+found; null when no server is to run. */
+  lost(signal: AbortSignal): Promise<Conflicts | null> {
+    return this.#ask(askBudgetMs, signal, ({ client }, limit) => client.call("lost", {}, limit));
   }
 
   #ask<T>(budgetMs: number, signal: AbortSignal, run: Ask<T>): Promise<T | null> {

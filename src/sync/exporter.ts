@@ -14,7 +14,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import type { Conflicts } from "./conflicts.ts";
 import { isUnsent } from "./fs-error.ts";
-import { remoteObject } from "./object-version.ts";
+import { headersOf, remoteObject } from "./object-version.ts";
 import { encodeDevice, encodePosix } from "./posix-metadata.ts";
 import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -99,7 +99,7 @@ export class Exporter {
   }
 
   async #round(inode: InodeNumber, key: ObjectKey): Promise<Exported | "again"> {
-    const { state, failpoint } = this.#context;
+    const { state, store, signal, failpoint } = this.#context;
     for (const attempt of state.journal.ofInode(inode)) {
       if (attempt.state === "frozen") await this.#attempts.discard(attempt);
     }
@@ -114,7 +114,11 @@ export class Exporter {
     for (const other of state.journal.ofKey(key)) {
       if (other.state === "sent") await this.#attempts.settle(other);
     }
-    const frozen = await this.#freeze(inode, key);
+    // Tags change without a trace in what a listing or the ETag says, so they are read each time.
+    const { remote, headers } = row;
+    const isTagged = remote !== undefined && (headers?.tagCount ?? 0) > 0;
+    const tags = isTagged ? await store.tags(remote.key, { signal }) : undefined;
+    const frozen = await this.#freeze(inode, key, tags);
     if (frozen === undefined) return "again";
     const { content, generations, epoch } = frozen;
     const { attempt } = content;
@@ -147,8 +151,7 @@ export class Exporter {
     context.transaction(() => {
       const now = context.state.inodes.get(row.id);
       if (now === undefined) return;
-      const { contentType, metadata = {} } = seen?.info ?? {};
-      now.headers = { metadata, ...(contentType === undefined ? {} : { contentType }) };
+      now.headers = seen === undefined ? { metadata: {} } : headersOf(seen.info);
       now.remote = seen === undefined ? undefined : remoteObject(key, seen.info);
       context.state.inodes.put(now);
     });
@@ -159,6 +162,7 @@ export class Exporter {
   async #freeze(
     inode: InodeNumber,
     key: ObjectKey,
+    tags: string | undefined,
   ): Promise<
     | { readonly content: FrozenContent; readonly generations: number[]; readonly epoch: number }
     | undefined
@@ -181,7 +185,7 @@ export class Exporter {
         state.inodes.put(row);
       }
       const epoch = state.extents.endEpoch();
-      const content = this.#content(row, key, generation);
+      const content = this.#content(row, key, { generation, tags });
       state.journal.put(content.attempt);
       return { content, generations, epoch };
     };
@@ -200,7 +204,12 @@ export class Exporter {
     );
   }
 
-  #content(row: InodeRow, key: ObjectKey, generation: number): FrozenContent {
+  #content(
+    row: InodeRow,
+    key: ObjectKey,
+    moment: { readonly generation: number; readonly tags: string | undefined },
+  ): FrozenContent {
+    const { generation, tags } = moment;
     const context = this.#context;
     const { state } = context;
     const id = state.journal.allocateId();
@@ -212,8 +221,11 @@ export class Exporter {
         ? context.absentRanges(row).reduce((sum, { start, end }) => sum + end - start, 0)
         : 0;
     const mark = writeMark(state.db.volumeUuid, { inode: row.id, generation, attempt: id });
+    const { tags: _, ...kept } = row.headers ?? { metadata: {} };
     const headers: ObjectHeaders = {
-      ...row.headers,
+      ...this.#defaults(row),
+      ...kept,
+      ...(tags === undefined ? {} : { tags }),
       metadata: {
         ...row.headers?.metadata,
         ...encodePosix(row),
@@ -240,6 +252,16 @@ export class Exporter {
     };
     const base = row.type === "file" ? remote : undefined;
     return { attempt, base, baseSizeBytes: row.baseSizeBytes, literal };
+  }
+
+  /** What the volume's parameters say where the object has nothing of its own. */
+  #defaults({ remote, headers }: InodeRow): Partial<ObjectHeaders> {
+    const { storageClass, sse, kmsKeyId } = this.#context.options;
+    return {
+      ...(storageClass === undefined || remote !== undefined ? {} : { storageClass }),
+      ...(sse === undefined || headers?.encryption !== undefined ? {} : { encryption: sse }),
+      ...(kmsKeyId === undefined || headers?.encryption !== undefined ? {} : { kmsKeyId }),
+    };
   }
 
   /** The request was refused because of the key's state, or its outcome is not known. */

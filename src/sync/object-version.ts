@@ -1,5 +1,5 @@
 import type { RemoteObject } from "../cache/inodes.ts";
-import type { ObjectKey, ObjectVersion } from "../s3/object-store.ts";
+import type { ObjectHeaders, ObjectInfo, ObjectKey, ObjectVersion } from "../s3/object-store.ts";
 
 /**
  * Whether both are the same version of an object. A time of 0 is unknown (our own upload's answer does not tell
@@ -27,4 +27,11 @@ export function remoteObject(key: ObjectKey, version: ObjectVersion): RemoteObje
     sizeBytes: version.sizeBytes,
     lastModifiedMs: version.lastModifiedMs,
   };
+}
+
+/** What an export must carry forward of what a HEAD said. */
+export function headersOf(info: ObjectInfo): ObjectHeaders {
+  const { etag: _etag, sizeBytes: _size, lastModifiedMs: _time, ...rest } = info;
+  const { versionId: _version, archived: _archived, ...headers } = rest;
+  return headers;
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { WritesInFlight } from "../cache/in-flight.ts";
 import type { VolumeState } from "../cache/volume-state.ts";
+import type { ExportFence } from "../handover/export-fence.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 
@@ -21,6 +22,11 @@ export interface SyncOptions {
   readonly fileMode: number;
   readonly dirMode: number;
   readonly trustObjectModes: boolean;
+  /** S3's storage class of new objects; absent: the bucket's own. */
+  readonly storageClass?: string;
+  /** Encryption of objects that have no KMS key of their own; absent: the bucket's own. */
+  readonly sse?: string;
+  readonly kmsKeyId?: string;
   /** Nothing is exported. */
   readonly readOnly: boolean;
   /** Files exported at the same time; absent: 16. */
@@ -40,6 +46,8 @@ export interface SyncDependencies {
   readonly writes: WritesInFlight;
   readonly clock: Clock;
   readonly log: Log;
+  /** Whether this node still has the volume; absent: nobody can take it away. */
+  readonly fence?: ExportFence;
   /**
    * Called at points where a crash is worth a test: `sync.frozen` (an export is journalled, nothing sent),
    * `sync.uploaded` (a mutating request succeeded, nothing recorded), `sync.recorded`.

@@ -1,12 +1,13 @@
 import { dirtyBits } from "../cache/inodes.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
+import { Superseded } from "./fence.ts";
 import { isUnavailable } from "./fs-error.ts";
 import type { SyncProblem } from "./options.ts";
 import type { SyncContext } from "./sync-context.ts";
 
 /** Waits between tries of what S3 does not take, in milliseconds: the first and the longest. */
-const retry = { firstMs: 1000, mostMs: 60_000 };
+const retry = { firstMs: 1000, mostMs: 60_000, supersededMs: 10_000 };
 
 interface Entry {
   problem: SyncProblem;
@@ -25,6 +26,7 @@ export class Problems {
   readonly #context: SyncContext;
   readonly #entries = new Map<InodeNumber | string, Entry>();
   #pause = { failures: 0, untilMs: 0 };
+  #superseded: SyncProblem | undefined;
 
   constructor(context: SyncContext) {
     this.#context = context;
@@ -35,7 +37,8 @@ export class Problems {
     for (const subject of this.#entries.keys()) {
       if (!this.#isPending(subject)) this.#entries.delete(subject);
     }
-    return [...this.#entries.values()].map(({ problem }) => problem);
+    const problems = [...this.#entries.values()].map(({ problem }) => problem);
+    return this.#superseded === undefined ? problems : [this.#superseded, ...problems];
   }
 
   /** When everything waits because S3 does not answer: until then. */
@@ -59,6 +62,13 @@ export class Problems {
     const { log } = this.#context;
     const nowMs = this.#context.nowMs();
     const message = messageOf(error);
+    if (error instanceof Superseded) {
+      // It is no problem of this file: one report, and everything waits.
+      if (this.#superseded === undefined) log.error("Exports are stopped", { error });
+      this.#superseded = { message };
+      this.#pause = { failures: 1, untilMs: nowMs + retry.supersededMs };
+      return;
+    }
     const problem: SyncProblem = {
       ...(typeof subject === "number" ? { inode: subject } : {}),
       ...(key === undefined ? {} : { key }),
@@ -80,6 +90,7 @@ export class Problems {
 
   succeeded(subject: InodeNumber | string): void {
     this.#pause = { failures: 0, untilMs: 0 };
+    this.#superseded = undefined;
     if (this.#entries.delete(subject)) {
       this.#context.log.info("S3 takes the change again", { subject });
     }

@@ -4,7 +4,7 @@ import { rootInode } from "../cache/volume-state.ts";
 import type { ObjectInfo, ObjectKey, ObjectVersion } from "../s3/object-store.ts";
 import type { FileType, InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
-import { remoteObject } from "./object-version.ts";
+import { headersOf, remoteObject } from "./object-version.ts";
 import { decodeDevice, decodePosix, timeOfMs } from "./posix-metadata.ts";
 import type { SyncContext } from "./sync-context.ts";
 
@@ -204,9 +204,7 @@ export function applyAttributes(
     row.accessTime = posix.accessTime ?? row.modifyTime;
     row.changeTime = modified;
   }
-  const { etag: _etag, sizeBytes: _size, lastModifiedMs: _time, ...rest } = seen.info;
-  const { versionId: _version, archived: _archived, ...headers } = rest;
-  row.headers = headers;
+  row.headers = headersOf(seen.info);
   row.exact = true;
   row.checkedMs = context.nowMs();
 }

@@ -34,6 +34,8 @@ export class Revalidator {
   readonly #heads = new Semaphore(32);
   readonly #attributes = new Map<InodeNumber, Promise<void>>();
   readonly #opens = new Map<InodeNumber, Promise<void>>();
+  /** Questions for opens that have not been sent yet. */
+  readonly #fresh = new Map<InodeNumber, Promise<void>>();
   /** When S3 was last asked about a file to no effect. */
   readonly #askedMs = new Map<InodeNumber, number>();
 
@@ -146,6 +148,30 @@ export class Revalidator {
     ) {
       return undefined;
     }
+    return this.#revalidateForOpen(inode);
+  }
+
+  /** See `Synchroniser.openFresh`. */
+  openFresh(inode: InodeNumber): Promise<void> | undefined {
+    const row = this.#context.state.inodes.get(inode);
+    if (row === undefined || row.remote === undefined || row.type === "directory") return undefined;
+    if ((row.dirty & (dirtyBits.data | dirtyBits.metadata)) !== 0) return undefined;
+    let next = this.#fresh.get(inode);
+    if (next === undefined) {
+      // What is under way may have been asked before another node closed its file.
+      const running = this.#opens.get(inode) ?? Promise.resolve();
+      next = running.then(() => {
+        this.#fresh.delete(inode);
+        return this.#revalidateForOpen(inode);
+      });
+      this.#fresh.set(inode, next);
+    }
+    return next;
+  }
+
+  #revalidateForOpen(inode: InodeNumber): Promise<void> {
+    const context = this.#context;
+    const { remote } = context.state.inodes.get(inode) ?? {};
     return this.#once(this.#opens, inode, async () => {
       try {
         const result = await this.revalidate(inode);
@@ -154,7 +180,7 @@ export class Revalidator {
       } catch (error) {
         // The cache answers while S3 does not; what is not cached will fail by itself.
         this.#asked(inode);
-        context.log.debug("Cannot revalidate a file", { inode, key: row.remote?.key, error });
+        context.log.debug("Cannot revalidate a file", { inode, key: remote?.key, error });
       }
     });
   }

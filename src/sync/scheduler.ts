@@ -1,6 +1,7 @@
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Exporter } from "./exporter.ts";
+import { type Fence, Superseded } from "./fence.ts";
 import { isUnavailable } from "./fs-error.ts";
 import type { FlushResult } from "./options.ts";
 import type { Problems } from "./problems.ts";
@@ -19,6 +20,7 @@ export class Scheduler {
   readonly #tombstones: Tombstones;
   readonly #attempts: Attempts;
   readonly #problems: Problems;
+  readonly #fence: Fence;
   readonly #parallel: number;
   readonly #queue: InodeNumber[] = [];
   /** Queued or running. */
@@ -37,6 +39,7 @@ export class Scheduler {
       readonly tombstones: Tombstones;
       readonly attempts: Attempts;
       readonly problems: Problems;
+      readonly fence: Fence;
     },
   ) {
     this.#context = context;
@@ -44,6 +47,7 @@ export class Scheduler {
     this.#tombstones = parts.tombstones;
     this.#attempts = parts.attempts;
     this.#problems = parts.problems;
+    this.#fence = parts.fence;
     this.#parallel = context.options.parallelFiles ?? 16;
   }
 
@@ -67,6 +71,11 @@ export class Scheduler {
   hurry(): void {
     this.#hurryUntilMs = this.#context.nowMs() + 5000;
     this.#wakeAt(this.#context.nowMs());
+  }
+
+  /** Exports one file at once, even while others wait for S3 to answer again. @throws what the export throws. */
+  async exportNow(inode: InodeNumber): Promise<void> {
+    await this.#exportOne(inode);
   }
 
   /** Starts nothing any more. */
@@ -161,7 +170,7 @@ export class Scheduler {
   async #exportOne(inode: InodeNumber): Promise<number | undefined> {
     const context = this.#context;
     try {
-      const exported = await this.#exporter.export(inode);
+      const exported = await this.#fence.run(() => this.#exporter.export(inode));
       this.#problems.succeeded(inode);
       return exported?.sizeBytes;
     } catch (error) {
@@ -226,7 +235,7 @@ export class Scheduler {
         for (let item = due[next++]; item !== undefined; item = due[next++]) {
           if (signal.aborted || this.#problems.pausedUntilMs > this.#context.nowMs()) return;
           try {
-            if (await this.#tombstones.delete(item)) done();
+            if (await this.#fence.run(() => this.#tombstones.delete(item))) done();
             this.#problems.succeeded(item.key);
           } catch (error) {
             if (!signal.aborted) this.#problems.failed(item.key, item.key, error);
@@ -305,6 +314,7 @@ export class Scheduler {
           }
           unanswered = 0;
         } catch (error) {
+          if (error instanceof Superseded) return;
           if (isUnavailable(error)) unanswered += 1;
         }
       }

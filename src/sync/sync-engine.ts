@@ -2,7 +2,9 @@ import type { InodeNumber } from "../vfs/attributes.ts";
 import { Attempts } from "./attempts.ts";
 import { Bases } from "./bases.ts";
 import { Conflicts } from "./conflicts.ts";
+import { ExportWaits } from "./export-waits.ts";
 import { Exporter } from "./exporter.ts";
+import { Fence } from "./fence.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Importer } from "./importer.ts";
 import type { FlushResult, SyncDependencies, SyncOptions, SyncStatus } from "./options.ts";
@@ -29,6 +31,7 @@ export class SyncEngine implements Synchroniser {
   readonly #problems: Problems;
   readonly #scheduler: Scheduler;
   readonly #prefetcher: Prefetcher;
+  readonly #exportWaits: ExportWaits;
 
   constructor(options: SyncOptions, deps: SyncDependencies) {
     const context = new SyncContext(options, deps);
@@ -50,7 +53,9 @@ export class SyncEngine implements Synchroniser {
     this.#fetcher = fetcher;
     this.#conflicts = conflicts;
     this.#problems = problems;
-    this.#scheduler = new Scheduler(context, { exporter, tombstones, attempts, problems });
+    const fence = new Fence(context, deps.fence);
+    this.#scheduler = new Scheduler(context, { exporter, tombstones, attempts, problems, fence });
+    this.#exportWaits = new ExportWaits(context, (inode) => this.#scheduler.exportNow(inode));
     context.onChanged = () => this.#scheduler.changed();
     this.#prefetcher = new Prefetcher(context, fetcher);
     this.#importer = new Importer(context, {
@@ -87,6 +92,14 @@ export class SyncEngine implements Synchroniser {
 
   openReady(inode: InodeNumber): Promise<void> | undefined {
     return this.#revalidator.openReady(inode);
+  }
+
+  openFresh(inode: InodeNumber): Promise<void> | undefined {
+    return this.#revalidator.openFresh(inode);
+  }
+
+  exported(inode: InodeNumber): Promise<void> | undefined {
+    return this.#exportWaits.exported(inode);
   }
 
   fetch(inode: InodeNumber, start: number, end: number): Promise<void> {

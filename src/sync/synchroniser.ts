@@ -15,6 +15,13 @@ export interface Synchroniser {
   attributesReady(inodes: readonly InodeNumber[]): Promise<void> | undefined;
   /** The file's remote version was confirmed within `revalidateAfter`, or S3 cannot be asked: before an open. */
   openReady(inode: InodeNumber): Promise<void> | undefined;
+  /** Like {@link openReady}, but S3 is asked now: undefined only where the file has nothing to ask about. */
+  openFresh(inode: InodeNumber): Promise<void> | undefined;
+  /**
+   * The file as it is now is in S3; undefined when it is already, or has no place there. Rejects with `FsError`: DELAY
+   * while S3 does not answer, ACCESS when it refuses, IO when S3 has won a conflict over the file.
+   */
+  exported(inode: InodeNumber): Promise<void> | undefined;
   /** Fetches `[start, end)`, which is absent, into the cache and its extents (more may come with it). */
   fetch(inode: InodeNumber, start: number, end: number): Promise<void>;
   /** Reads `[start, end)`, which is absent, without keeping it on the disk (cache mode metadata-only). */

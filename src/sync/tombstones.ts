@@ -94,11 +94,15 @@ export class Tombstones {
     touched.touch(key);
   }
 
-  /** The object is not the version that was to be deleted. */
-  async #changed({ key, etag }: Tombstone): Promise<boolean> {
+  /** S3 has refused: the object is not the version that was to be deleted, or another request was under way (409). */
+  async #changed({ key, etag, versionId }: Tombstone): Promise<boolean> {
     const context = this.#context;
     const { state } = context;
     const seen = await this.#revalidator.look(key);
+    if (seen?.info.etag === etag) {
+      const { versionId: now } = seen.info;
+      if (versionId === undefined || now === undefined || versionId === now) return false;
+    }
     const mark = seen?.info.metadata[markHeader];
     const isOurs = state.journal.ofKey(key).some((attempt) => detailOf(attempt).mark === mark);
     if (seen === undefined || !isOurs) {
@@ -112,8 +116,8 @@ export class Tombstones {
     }
     context.transaction(() => {
       if (state.journal.tombstone(key)?.etag !== etag) return;
-      const { etag: now, versionId } = seen.info;
-      state.journal.bury({ key, etag: now, versionId, sinceMs: 0 });
+      const { etag: etagNow, versionId: versionNow } = seen.info;
+      state.journal.bury({ key, etag: etagNow, versionId: versionNow, sinceMs: 0 });
     });
     return false; // the newer tombstone is for the next round
   }

@@ -243,6 +243,33 @@ export const objectCases: readonly ObjectStoreCase[] = [
     },
   },
   {
+    title: "keeps the tags of a PUT and of a multipart upload, counts them in HEAD, and tells them",
+    async run(context) {
+      const { store } = context;
+      const tags = "cost=7&team=a%20b%2Bc";
+      const tagged: ObjectHeaders = { metadata: {}, tags };
+      await put(context, "none", "x");
+      await put(context, "put", "x", tagged);
+      const key = keyOf(context, "parts");
+      const id = await store.createMultipart(key, tagged);
+      const part = await store.uploadPart(key, id, 1, bodyOf("x"));
+      await store.completeMultipart(key, id, [part], "any");
+      for (const [name, count] of [
+        ["none", undefined],
+        ["put", 2],
+        ["parts", 2],
+      ] as const) {
+        const found = await store.head(keyOf(context, name));
+        assert.ok(found.kind === "found");
+        assert.equal(found.tagCount, count, name);
+        const told = await store.tags(keyOf(context, name));
+        const sorted = told?.split("&").sort().join("&");
+        assert.equal(sorted, count === undefined ? undefined : tags, name);
+      }
+      assert.equal(await store.tags(keyOf(context, "missing")), undefined);
+    },
+  },
+  {
     title: "copies the bytes under the headers given, also onto the source itself",
     async run(context) {
       const etag = await put(context, "a", "hello", { metadata: { old: "1" } });

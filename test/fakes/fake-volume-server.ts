@@ -55,6 +55,7 @@ const listener = await ControlListener.open<ServerMethods>(
         isReady = true;
         return {};
       },
+      lost: () => ({ directory: "lost", files: [{ name: "a", sizeBytes: 3, changedMs: 0 }] }),
       status: () => ({
         volumeId: spec.volumeId,
         pid: process.pid,

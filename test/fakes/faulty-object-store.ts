@@ -14,13 +14,16 @@ import {
 /**
  * What goes wrong:
  * `fail` nothing is executed and `error` is thrown, by default `unavailable` · `lose` the request is executed, then
- * `unavailable` is thrown: the answer was lost · `delay` waits on the clock before executing · `before`, `after`
+ * `unavailable` is thrown: the answer was lost · `late` `unavailable` is thrown, and the request is executed when
+ * `delayMs` have passed · `refuse` nothing is executed, as if the condition had not held (a 409 of another write) · `delay` waits on the clock before executing · `before`, `after`
  * call `run` before or after executing, to hold a request or to act as another client at that moment.
  */
 export type StoreFaultAction =
   | { readonly kind: "fail"; readonly error?: ObjectStoreError }
   | { readonly kind: "lose" }
   | { readonly kind: "delay"; readonly delayMs: number }
+  | { readonly kind: "late"; readonly delayMs: number }
+  | { readonly kind: "refuse" }
   | { readonly kind: "before"; readonly run: () => unknown }
   | { readonly kind: "after"; readonly run: () => unknown };
 
@@ -184,6 +187,10 @@ export class FaultyObjectStore implements ObjectStore {
     );
   }
 
+  tags(key: ObjectKey, options?: RequestOptions) {
+    return this.#run("tags", key, options, () => this.#inner.tags(key, options));
+  }
+
   abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions) {
     return this.#run("abortMultipart", key, options, () =>
       this.#inner.abortMultipart(key, uploadId, options),
@@ -200,6 +207,12 @@ export class FaultyObjectStore implements ObjectStore {
     let isLost = false;
     for (const action of actions) {
       if (action.kind === "fail") throw action.error ?? unavailable(`${operation} ${key}: reset`);
+      if (action.kind === "refuse") return { kind: "preconditionFailed" } as Answer;
+      if (action.kind === "late") {
+        // Nobody hears what becomes of it.
+        this.#clock.schedule(action.delayMs, () => void execute().catch(() => undefined));
+        throw unavailable(`${operation} ${key}: timed out`);
+      }
       if (action.kind === "delay") await this.#wait(action.delayMs, options?.signal);
       if (action.kind === "before") await action.run();
       if (action.kind === "lose") isLost = true;

@@ -41,6 +41,7 @@ export interface StoreRequest {
 interface StoredObject {
   readonly data: Buffer;
   readonly info: ObjectInfo;
+  readonly tags: string | undefined;
 }
 
 const preconditionFailed: PreconditionFailed = { kind: "preconditionFailed" };
@@ -77,6 +78,8 @@ function md5(data: Uint8Array): Buffer {
  * One bucket in memory with S3's semantics: strong consistency, ETags, conditions, multipart uploads, pages.
  * Beside `ObjectStore` it has what a test needs to look inside and to act as another client: those
  * methods are synchronous and are not counted in `requests`.
+ *
+ * Over 400 lines: one method for each request of `ObjectStore`, and one for each thing that another client does.
  */
 export class MemoryObjectStore implements ObjectStore {
   /** Every request so far, oldest first; a test may empty it. */
@@ -124,6 +127,20 @@ export class MemoryObjectStore implements ObjectStore {
     return this.#objects.get(key)?.info;
   }
 
+  /** The object's tags as a query string. */
+  tagsOf(key: string): string | undefined {
+    return this.#objects.get(key)?.tags;
+  }
+
+  /** Gives the object other tags, as another client: neither its ETag nor its time changes. */
+  tagObject(key: string, tags: string | undefined): void {
+    const object = this.#objects.get(key);
+    if (object === undefined) throw new Error(`No object ${key}`);
+    const { tagCount: _, ...info } = object.info;
+    const count = tags === undefined ? {} : { tagCount: tags.split("&").length };
+    this.#objects.set(key, { ...object, tags, info: { ...info, ...count } });
+  }
+
   /** A copy of the object's bytes. */
   bytes(key: string): Buffer | undefined {
     const object = this.#objects.get(key);
@@ -152,6 +169,11 @@ export class MemoryObjectStore implements ObjectStore {
     await this.#begin("head", key, options);
     const object = this.#objects.get(key);
     return object === undefined ? notFound : { kind: "found", ...object.info };
+  }
+
+  async tags(key: ObjectKey, options?: RequestOptions): Promise<string | undefined> {
+    await this.#begin("tags", key, options);
+    return this.#objects.get(key)?.tags;
   }
 
   async get(
@@ -348,16 +370,18 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   #commit(key: string, data: Buffer, headers: ObjectHeaders, etag?: string): ObjectInfo {
+    const { tags, tagCount: _, ...kept } = this.#checked(key, headers);
     const info: ObjectInfo = {
       ...{ contentType: "binary/octet-stream" },
-      ...this.#checked(key, headers),
+      ...kept,
+      ...(tags === undefined ? {} : { tagCount: tags.split("&").length }),
       etag: (etag ?? `"${md5(data).toString("hex")}"`) as ETag,
       sizeBytes: data.length,
       lastModifiedMs: Number(this.#clock.nowNs() / 1_000_000_000n) * 1000,
       ...(this.#versioned ? { versionId: `v${++this.#versions}` } : {}),
     };
     if (!this.#objects.has(key)) this.#sortedKeys = undefined;
-    this.#objects.set(key, { data, info });
+    this.#objects.set(key, { data, info, tags });
     return info;
   }
 

@@ -51,6 +51,12 @@ export class MemorySynchroniser implements Synchroniser {
   openReady(): undefined {
     return undefined;
   }
+  openFresh(): undefined {
+    return undefined;
+  }
+  exported(): undefined {
+    return undefined;
+  }
   changed(): void {
     this.changes += 1;
   }

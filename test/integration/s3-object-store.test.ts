@@ -31,6 +31,15 @@ function open(server: DevS3, more: Partial<ConnectionOptions> = {}, secretAccess
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
 }
 
+/** What an object of ours under a KMS key has. */
+const underKms = {
+  encryption: "aws:kms",
+  kmsKeyId: "arn:aws:kms:eu-central-1:1:key/k",
+  bucketKey: "true",
+  storageClass: "STANDARD_IA",
+  websiteRedirect: "/elsewhere",
+} as const;
+
 async function codeOf(request: Promise<unknown>): Promise<string> {
   const error = await request.then(
     () => assert.fail("The request succeeded"),
@@ -60,6 +69,21 @@ describe("S3ObjectStore on the embedded server", () => {
     assert.equal(await codeOf(store.copy(source, target, plain, "absent")), "unavailable");
     server.faults.clear();
     assert.equal((await store.head(target)).kind, "found");
+  });
+
+  it("keeps KMS key, storage class and redirect, and says nothing of S3's own encryption", async () => {
+    await using server = await startDevS3({ buckets: ["bucket"] });
+    await using store = open(server);
+    await store.put(key, body, { ...plain, ...underKms }, "absent");
+    const found = await store.head(key);
+    assert.ok(found.kind === "found");
+    for (const [name, value] of Object.entries(underKms)) {
+      assert.equal(found[name as keyof typeof underKms], value, name);
+    }
+    await store.put(objectKey("b"), body, plain, "absent");
+    const other = await store.head(objectKey("b"));
+    assert.ok(other.kind === "found");
+    assert.equal(other.encryption, undefined);
   });
 
   it("reads again after an answer cut off in the middle of the body", async () => {

@@ -99,6 +99,7 @@ describe("a volume from its supervisor to its bucket, without a kernel client", 
     const before = await client.usage(spec.volumeId);
     assert.equal(before?.pendingBytes, 5);
     const after = await client.flush(spec.volumeId, 20_000);
+    assert.deepEqual((await client.conflicts(spec.volumeId))?.files, []);
     assert.deepEqual(after, { pendingBytes: 0, oldestPendingMs: 0 });
     assert.deepEqual(await keysIn(), ["hello.txt"]);
     const pid = lockOwner(paths().serverLock);

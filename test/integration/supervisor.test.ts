@@ -151,6 +151,7 @@ describe("the supervisor with real processes and namespaces", function () {
     assert.equal(await fixture.client.usage(pending.volumeId), undefined);
     await fixture.start(pending, { key: "secret" });
     assert.equal((await fixture.client.usage(pending.volumeId))?.pendingBytes, 4096);
+    assert.equal((await fixture.client.conflicts(pending.volumeId))?.files[0]?.name, "a");
   });
 
   it("refuses a known handle with another bucket, prefix or endpoint, and leaves the volume alone", async () => {

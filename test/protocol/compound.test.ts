@@ -223,6 +223,25 @@ describe("A compound", () => {
     assert.equal(await syncs(() => client.ok([putFh(reader.fh), closeReader])), 0);
   });
 
+  it("syncs every change of names and attributes before the reply when it is strict", async () => {
+    const strict = new NfsWorld({ isStrict: true });
+    const user = await strict.mount();
+    const top = await rootOf(user);
+    const syncs = async (run: () => Promise<unknown>) => {
+      const before = strict.store.syncs;
+      await run();
+      return strict.store.syncs - before;
+    };
+    assert.equal(await syncs(() => makeDirectory(user, top, "d")), 1);
+    const file = await openFile(user, top, "f", { create: "GUARDED4" });
+    assert.equal(await syncs(() => writeFile(user, file, 0, Buffer.from("x"))), 0);
+    assert.equal(
+      await syncs(() => user.ok([putFh(top), op("REMOVE", { target: nameOf("f") })])),
+      1,
+    );
+    await strict.end();
+  });
+
   it("closes without a sync when the disk has all that was answered before", async () => {
     const file = await openFile(client, root, "f", { create: "GUARDED4" });
     await writeFile(client, file, 0, Buffer.from("x"), "FILE_SYNC4");

@@ -25,6 +25,7 @@ export class NfsWorld {
   counters = new NfsCounters();
   server: NfsServer;
   readonly #log: Log;
+  readonly #isStrict: boolean;
   readonly #held = new Map<
     string,
     { readonly ready: Promise<void>; readonly reached: () => void }
@@ -35,9 +36,11 @@ export class NfsWorld {
     options: {
       readonly waitReason?: WaitReason | (() => WaitReason);
       readonly log?: Log;
+      readonly isStrict?: boolean;
     } = {},
   ) {
     this.#log = options.log ?? silentLog;
+    this.#isStrict = options.isStrict ?? false;
     this.store = new MemoryStateStore();
     this.fileSystem = new MemoryFileSystem({
       clock: this.clock,
@@ -52,7 +55,7 @@ export class NfsWorld {
     const { store, fileSystem, clock } = this;
     this.counters = new NfsCounters();
     return new NfsServer(
-      { observer: this.counters },
+      { observer: this.counters, isStrict: this.#isStrict },
       { store, fileSystem, clock, log: this.#log, randomBytes },
     );
   }

@@ -26,6 +26,8 @@ const synchroniser: Synchroniser = {
   subtreeReady: nothing,
   attributesReady: nothing,
   openReady: nothing,
+  openFresh: nothing,
+  exported: nothing,
   fetch: noBucket,
   readThrough: noBucket,
   changed: nothing,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Arguments, helpOf, parseArguments, UsageError } from "../../../src/cli/arguments.ts";
 import { commands } from "../../../src/cli/commands.ts";
 import { parseConfig } from "../../../src/cli/config.ts";
+import { conflictsText } from "../../../src/cli/conflicts.ts";
 import { csiEndpointOption, csiSocketPath } from "../../../src/cli/csi-endpoint.ts";
 import { describeError } from "../../../src/cli/run-command.ts";
 
@@ -22,6 +23,17 @@ describe("The commands", () => {
       const { options } = await load();
       for (const common of ["config", "log-level", "help"]) assert.ok(!(common in options));
     }
+  });
+});
+
+describe("s3files conflicts", () => {
+  it("names each local version below the mount, with its size and time", () => {
+    const file = { name: "0000000002_a b", sizeBytes: 2048, changedMs: 1_700_000_000_000 };
+    assert.equal(conflictsText("v", { directory: "lost", files: [] }), "v: no conflicts\n");
+    assert.match(
+      conflictsText("v", { directory: "lost", files: [file] }),
+      /^v: S3 has won over 1 .*\n {2}lost\/0000000002_a b {2}2\.0 KiB {2}2023-11-14T22:13:20/,
+    );
   });
 });
 

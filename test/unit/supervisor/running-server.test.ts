@@ -50,6 +50,7 @@ describe("a running server", () => {
             counters: none,
             end: none,
           },
+          lost: none,
           status: () => {
             asked += 1;
             return answer();

@@ -4,6 +4,37 @@ import { unavailable } from "../../fakes/faulty-object-store.ts";
 import { pattern, TestVolume } from "./test-volume.ts";
 import { Gate, until } from "./waiting.ts";
 
+describe("a deletion that S3 refuses", () => {
+  it("is tried again when the object is still the one that was to go", async () => {
+    await using volume = await new TestVolume().start();
+    volume.bucket.putObject("a", "x");
+    await volume.list();
+    await volume.write("b", "x");
+    await volume.flush();
+    await volume.remove("a");
+    await volume.remove("b");
+    // 409 ConditionalRequestConflict: another request to the key was under way.
+    volume.faults.add({ operation: "delete", times: 2, action: { kind: "refuse" } });
+    await volume.pass(60_000);
+    await volume.pass(5_000);
+    assert.deepEqual(volume.bucket.keys(), []);
+    assert.deepEqual(await volume.refresh(), []);
+  });
+
+  it("is given up when somebody wrote the same bytes anew", async () => {
+    await using volume = await new TestVolume({ versioned: true }).start();
+    await volume.write("b", "x");
+    await volume.flush();
+    await volume.remove("b");
+    volume.bucket.putObject("b", "x");
+    volume.faults.add({ operation: "delete", times: 1, action: { kind: "refuse" } });
+    await volume.pass(60_000);
+    await volume.pass(5_000);
+    assert.equal(volume.bucket.text("b"), "x");
+    assert.deepEqual(await volume.refresh(), ["b"]);
+  });
+});
+
 describe("what happens while S3 is asked", () => {
   it("a rename during the settling of a conflict keeps the file at its new name", async () => {
     await using volume = await new TestVolume({ revalidateAfterMs: 0 }).start();

@@ -8,6 +8,7 @@ import {
   createFileSystem,
   type DiskFileSystem,
 } from "../../../src/filesystem/create-file-system.ts";
+import type { ExportFence } from "../../../src/handover/export-fence.ts";
 import type { ObjectStore } from "../../../src/s3/object-store.ts";
 import type { SyncOptions } from "../../../src/sync/options.ts";
 import { SyncEngine } from "../../../src/sync/sync-engine.ts";
@@ -34,6 +35,8 @@ function name(text: string): FileName {
 /**
  * A volume over a bucket in memory and a state folder on the disk, with the real file system in front, driven by
  * path. It survives restarts; a failpoint can kill it.
+ *
+ * Over 400 lines: one short method for each thing that a test does to a volume.
  */
 export class TestVolume implements AsyncDisposable {
   readonly clock = new FakeClock();
@@ -42,6 +45,8 @@ export class TestVolume implements AsyncDisposable {
   readonly prefix: string;
   readonly #folder = mkdtempSync(join(tmpdir(), "s3files-sync-"));
   readonly #options: SyncOptions;
+  readonly #fence: ExportFence | undefined;
+  readonly #fileOptions: { readonly waitsForS3: boolean; readonly revalidatesAtOpen: boolean };
   readonly #log: Log;
   state: VolumeState;
   engine: SyncEngine;
@@ -59,9 +64,18 @@ export class TestVolume implements AsyncDisposable {
       log?: Log;
       /** In the place of the bucket in memory. */
       store?: ObjectStore;
+      fence?: ExportFence;
+      waitsForS3?: boolean;
+      revalidatesAtOpen?: boolean;
     } = {},
   ) {
-    const { prefix, random, versioned, log, store, ...rest } = options;
+    const { prefix, random, versioned, log, store, fence, ...others } = options;
+    const { waitsForS3, revalidatesAtOpen, ...rest } = others;
+    this.#fence = fence;
+    this.#fileOptions = {
+      waitsForS3: waitsForS3 ?? false,
+      revalidatesAtOpen: revalidatesAtOpen ?? false,
+    };
     this.prefix = prefix ?? "";
     this.#log = log ?? silentLog;
     this.bucket = new MemoryObjectStore({
@@ -108,11 +122,22 @@ export class TestVolume implements AsyncDisposable {
     const engine = new SyncEngine(this.#options, {
       ...shared,
       store: this.faults,
+      ...(this.#fence === undefined ? {} : { fence: this.#fence }),
       failpoint: (at) => this.#failpoint(at),
     });
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = this.#options;
     const files = createFileSystem(
-      { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode, minFreeBytes: 0 },
+      {
+        volumeId,
+        readOnly,
+        cacheMode,
+        uid,
+        gid,
+        fileMode,
+        dirMode,
+        minFreeBytes: 0,
+        ...this.#fileOptions,
+      },
       { ...shared, synchroniser: engine },
     );
     return { state, engine, files };
@@ -230,6 +255,21 @@ export class TestVolume implements AsyncDisposable {
   async writeInode(inode: InodeNumber, offsetBytes: number, data: string | Uint8Array) {
     const bytes = Buffer.from(data);
     await this.call((call) => this.files.write(call, inode, offsetBytes, [bytes], "unstable"));
+  }
+
+  /** Writes as O_SYNC does. */
+  async writeStable(inode: InodeNumber, offsetBytes: number, data: string): Promise<void> {
+    const bytes = Buffer.from(data);
+    await this.call((call) => this.files.write(call, inode, offsetBytes, [bytes], "fileSync"));
+  }
+
+  /** What fsync and close are to the server. */
+  async commit(path: string): Promise<void> {
+    await this.commitInode(await this.inode(path));
+  }
+
+  async commitInode(inode: InodeNumber): Promise<void> {
+    await this.call((call) => this.files.commit(call, inode));
   }
 
   /** Makes the file have exactly these bytes, as `>` does in a shell. */
