@@ -9,9 +9,10 @@ import type { SupervisorMethods, VolumeStatus } from "../control/messages.ts";
 import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse-volume-spec.ts";
 import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
-import { Launcher, type ServerProgram } from "./launcher.ts";
+import { Launcher } from "./launcher.ts";
 import type { MemoryCgroups } from "./memory-cgroups.ts";
 import { Predecessor } from "./predecessor.ts";
+import { serverProgram } from "./server-program.ts";
 import { StandingBy } from "./standing-by.ts";
 import type { ExclusiveLock } from "./supervisor-lock.ts";
 import { Volume } from "./volume.ts";
@@ -375,27 +376,4 @@ function idOf(volumeId: unknown): string {
     throw new ControlError("invalid", "The volume id is missing");
   }
   return volumeId;
-}
-
-function serverProgram(
-  { server, runDir }: SupervisorOptions,
-  spec: VolumeSpec,
-  paths: VolumePaths,
-): ServerProgram {
-  // The buffers of memoryLimit lie outside V8's heap; half as much again bounds what describes them.
-  const heapMib = Math.max(96, Math.round(spec.memoryLimitBytes / 2 ** 21));
-  return {
-    // Compiled code is kept from one server to the next: a restart is a pause of the mount.
-    program: "env",
-    programArguments: [
-      `NODE_COMPILE_CACHE=${join(runDir, "compile-cache")}`,
-      ...[server.node, `--max-old-space-size=${heapMib}`],
-    ],
-    serveArguments: [
-      ...server.args,
-      ...["--volume-dir", paths.folder, "--control-socket", paths.serverSocket],
-      ...["--listen-fd", "3"],
-      ...(existsSync(paths.credentials) ? ["--credentials", paths.credentials] : []),
-    ],
-  };
 }
