@@ -13,8 +13,8 @@ for module in overlay fuse llc stp bridge veth; do modprobe "$module"; done
 # Controllers can be given to children only of a group without processes.
 mkdir -p /sys/fs/cgroup/init
 for process in $(cat /sys/fs/cgroup/cgroup.procs); do
-  # Threads of the kernel stay where they are.
-  echo "$process" >/sys/fs/cgroup/init/cgroup.procs 2>/dev/null || true
+  # Threads of the kernel stay where they are: a moved one with real-time priority would keep the controller `cpu` back.
+  if [ -e "/proc/$process/exe" ]; then echo "$process" >/sys/fs/cgroup/init/cgroup.procs; fi
 done
 for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control; done
 
