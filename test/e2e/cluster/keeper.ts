@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { removeLeftovers } from "../../support/guest-leftovers.ts";
 import { NetworkS3 } from "../../support/network-s3.ts";
 import { ControlPlane } from "./control-plane.ts";
@@ -89,7 +88,7 @@ export class Keeper implements AsyncDisposable, KeeperCalls {
   async #answer(socket: Socket): Promise<void> {
     let answer: KeeperAnswer;
     try {
-      const { method, args } = JSON.parse(await text(socket)) as KeeperQuestion;
+      const { method, args } = JSON.parse(await received(socket)) as KeeperQuestion;
       const call = this[method] as (...given: readonly unknown[]) => Promise<unknown>;
       answer = { result: await call.apply(this, [...args]) };
     } catch (error) {
@@ -127,6 +126,14 @@ export class Keeper implements AsyncDisposable, KeeperCalls {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+/** What comes until the other side has said all; the socket stays open for the answer, which iterating over it would not leave. */
+async function received(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(socket, "end");
+  return Buffer.concat(chunks).toString();
 }
 
 function makeCertificates(nodes: readonly string[]): void {
