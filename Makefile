@@ -1,5 +1,5 @@
 # make demo | test | check | bench: each sets up what it needs and is not there yet, and says what it does.
-# make soak: kills, power cuts and damaged requests, many of each. make reference: the file tests against another NFS server, which shows that the tests themselves are right.
+# make cluster | cluster-stop | cluster-test: a real Kubernetes with the driver in it. make soak: kills, power cuts and damaged requests, many of each. make reference: the file tests against another NFS server, which shows that the tests themselves are right.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -13,6 +13,7 @@ PACKAGES_NATIVE := gcc libc6-dev
 PACKAGES_DEMO := $(PACKAGES_NATIVE) user-mode-linux nfs-common iproute2 kmod e2fsprogs
 PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync tini
 PACKAGES_REFERENCE := $(PACKAGES_TEST) nfs-kernel-server
+PACKAGES_CLUSTER := $(PACKAGES_TEST) etcd-server containerd crun containernetworking-plugins busybox-static tini zstd openssl
 PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
 
 MODULES := node_modules/.package-lock.json
@@ -24,7 +25,7 @@ CFLAGS := -O2 -Wall -Wextra -Werror
 # CommonJS packages in an ES module ask for Node's own modules by `require`.
 BANNER := import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
 
-.PHONY: help demo test check bench soak reference deploy image-root clean setup-demo setup-test setup-check setup-bench setup-reference
+.PHONY: help demo test check bench soak reference deploy image-root cluster cluster-stop cluster-test clean setup-demo setup-test setup-check setup-bench setup-reference setup-cluster
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -62,6 +63,16 @@ build/bin/helm:
 image-root: $(LAUNCHER) dist/main.js
 	@scripts/build-image-root.sh build/image
 
+# A real Kubernetes with the driver in it, left running to play with; see test/e2e/cluster/README.md.
+cluster: setup-cluster
+	@node test/e2e/cluster/main.ts start
+
+cluster-stop:
+	@node test/e2e/cluster/main.ts stop
+
+cluster-test: setup-cluster
+	@scripts/run-tests.sh cluster
+
 clean:
 	rm -rf build dist dist.partial node_modules src/csi/gen
 
@@ -93,6 +104,13 @@ setup-reference:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_REFERENCE)
 	@$(MAKE) -s $(MODULES) $(TYPES) build/bin/fs-probe build/bin/xstate-shim.so
+
+setup-cluster:
+	@scripts/preflight.sh npm root go
+	@scripts/install-packages.sh $(PACKAGES_CLUSTER)
+	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
+	@scripts/install-helm.sh
+	@scripts/install-kubernetes.sh
 
 $(MODULES): package.json package-lock.json
 	@echo "npm: installing the packages of package-lock.json"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run-tests.sh <stage>...: runs stages of the tests, all of them even when one fails, and fails if any did.
 # fast: format, lint, types, unit tests · contract: suites over fakes and in-process servers, protocol, model, sanity
-# chart: the Helm chart, its renderings and the examples · integration: independent servers and real processes · e2e: the Linux NFS client · reference: see Makefile
+# chart: the Helm chart, its renderings and the examples · integration: independent servers and real processes · e2e: the Linux NFS client · reference, cluster: see Makefile
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/logs
@@ -27,13 +27,22 @@ mocha_in() {
 # e2e_lanes: a guest has one CPU, so the files suites run beside the crashes; each line says which lane it is of.
 e2e_lanes() {
   local others
-  readarray -d '' others < <(find test/e2e -name '*.test.ts' ! -name mount.test.ts -print0 | sort -z)
+  readarray -d '' others < <(find test/e2e -name '*.test.ts' ! -name mount.test.ts ! -path '*/cluster/*' -print0 | sort -z)
   mocha --forbid-only test/e2e/mount.test.ts 2>&1 | sed -u 's/^/[files]   /' &
   local files=$!
   mocha --forbid-only "${others[@]}" 2>&1 | sed -u 's/^/[crashes] /' &
   local crashes=$! status=0
   wait "$files" || status=1
   wait "$crashes" || status=1
+  return $status
+}
+
+# cluster_tests: on a Kubernetes that is started for them, unless one runs.
+cluster_tests() {
+  local status=0
+  node test/e2e/cluster/main.ts start || return 1
+  mocha --forbid-only test/e2e/cluster/*.test.ts || status=1
+  node test/e2e/cluster/main.ts stop || status=1
   return $status
 }
 
@@ -48,6 +57,7 @@ for stage in "$@"; do
     chart) step "the chart" mocha_in test/chart ;;
     integration) step "integration tests" mocha_in test/integration ;;
     e2e) step "the real client" e2e_lanes ;;
+    cluster) step "Kubernetes" cluster_tests ;;
     reference) step "the reference server" mocha_in test/reference ;;
     *) echo "run-tests.sh does not know '$stage'" >&2; exit 2 ;;
   esac

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { ETag, ObjectKey, ObjectStore } from "../s3/object-store.ts";
-import { objectKey } from "../s3/object-store.ts";
+import { ObjectStoreError, objectKey } from "../s3/object-store.ts";
 import type { ExportFence } from "./export-fence.ts";
 import {
   type NodeRecord,
@@ -135,17 +135,25 @@ export class NodeClaim implements ExportFence {
     if (!(await this.#write(updated, own.etag, signal))) await this.#refresh(own, signal);
   }
 
-  /** Removes this node's record, if it still is this node's. Idempotent. */
+  /** Removes this node's record, if it still is this node's. Idempotent; where the bucket is gone, so is the record. */
   async release(signal?: AbortSignal): Promise<void> {
     const own = await this.#known(signal);
     if (own === undefined) return;
+    try {
+      await this.#remove(own, signal);
+    } catch (error) {
+      if (!(error instanceof ObjectStoreError && error.code === "noSuchBucket")) throw error;
+    }
+    this.#own = undefined;
+  }
+
+  async #remove(own: Standing, signal: AbortSignal | undefined): Promise<void> {
     const outcome = await this.#store.delete(this.#key, own.etag, optionsOf(signal));
     if (outcome.kind === "preconditionFailed") {
       // An update whose answer was lost makes it another object, and ours all the same.
       const now = await this.#refresh(own, signal);
       if (now !== undefined) await this.#store.delete(this.#key, now.etag, optionsOf(signal));
     }
-    this.#own = undefined;
   }
 
   #now(): string {

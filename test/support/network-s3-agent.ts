@@ -33,7 +33,8 @@ export interface SeenObject {
 
 const region = "us-east-1";
 
-class Agent {
+/** An S3 client, and the store itself where it is to serve one. */
+export class StoreAgent {
   readonly #options: AgentOptions;
   readonly #client: S3Client;
   #server: DevS3 | undefined;
@@ -112,7 +113,7 @@ class Agent {
 }
 
 /** What the test can ask for. */
-export type AgentCalls = Agent;
+export type AgentCalls = StoreAgent;
 
 /** A call, as it passes over the channel. */
 export interface AgentRequest {
@@ -129,7 +130,7 @@ export interface AgentReply {
 }
 
 if (import.meta.main) {
-  const agent = new Agent(JSON.parse(process.argv[2] ?? "{}"));
+  const agent = new StoreAgent(JSON.parse(process.argv[2] ?? "{}"));
   process.on("message", ({ id, method, args }: AgentRequest) => {
     const call = agent[method] as (...given: readonly unknown[]) => Promise<unknown>;
     call.apply(agent, [...args]).then(

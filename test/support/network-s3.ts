@@ -20,13 +20,24 @@ export interface S3Access {
   readonly secretAccessKey: string;
 }
 
+/** The store as any S3 client sees it. */
+export interface StoreClient {
+  buckets(): Promise<string[]>;
+  createBucket(bucket: string): Promise<void>;
+  /** All keys below `prefix`, in S3's order. */
+  keys(bucket: string, prefix?: string): Promise<string[]>;
+  get(bucket: string, key: string): Promise<SeenObject>;
+  put(bucket: string, key: string, bytes: Uint8Array): Promise<void>;
+  delete(bucket: string, key: string): Promise<void>;
+}
+
 const port = 9000;
 
 /**
  * An S3 store beside a guest: it lives in the host's end of the guest's network, so it outlives the guest and stays off
  * the host's own network; the test sees it as any S3 client does.
  */
-export class NetworkS3 implements AsyncDisposable {
+export class NetworkS3 implements AsyncDisposable, StoreClient {
   readonly access: S3Access;
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NodeClaim } from "../../../src/handover/node-claim.ts";
 import { describeNodeRecord, nodeRecordKey } from "../../../src/handover/node-record.ts";
-import { type ObjectStore, objectKey } from "../../../src/s3/object-store.ts";
+import { type ObjectStore, ObjectStoreError, objectKey } from "../../../src/s3/object-store.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { MemoryObjectStore } from "../../fakes/memory-object-store.ts";
 
@@ -139,6 +139,26 @@ describe("A node's record of a volume", () => {
     );
     await store.delete(keyOf("one"), "any");
     assert.equal(await one.mayExport(), true);
+  });
+
+  // Kubernetes deletes a volume that needs no attachment before its node has unstaged it.
+  it("is gone with the bucket that it was in", async () => {
+    let isThere = true;
+    const bucket = new Proxy<ObjectStore>(store, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== "function") return method;
+        return async (...args: readonly unknown[]) => {
+          if (isThere) return await method.apply(target, args);
+          throw new ObjectStoreError("noSuchBucket", "gone", { s3Code: "NoSuchBucket" });
+        };
+      },
+    });
+    const one = node("one", true, bucket);
+    await one.claim();
+    isThere = false;
+    await one.release();
+    assert.equal(await one.mayExport(), false);
   });
 
   it("stands even when it cannot be read", async () => {
