@@ -107,6 +107,81 @@ describe("the verdict on a run of the External Storage suite", () => {
   });
 });
 
+describe("the reasons for which specs of the External Storage suite skip themselves", () => {
+  const driver = 'Driver "s3files.csi.dev"';
+  // As the suite of Kubernetes 1.36 says it.
+  const messages: Readonly<Record<string, readonly string[]>> = {
+    "the suite has such volumes for drivers within Kubernetes only": [
+      `${driver} does not support volume type "InlineVolume" - skipping`,
+      `${driver} does not support volume type "PreprovisionedPV" - skipping`,
+    ],
+    "no CSI inline volumes: pods take generic ephemeral ones": [
+      `${driver} does not support volume type "CSIInlineVolume" - skipping`,
+    ],
+    "volumes have no disk format": ["Driver s3files.csi.dev doesn't support ext4 -- skipping"],
+    "no block volumes": [
+      "Driver s3files.csi.dev doesn't support Block -- skipping",
+      `${driver} does not support block volume mode - skipping`,
+      `${driver} does not support read only raw block volumes - skipping`,
+    ],
+    "no snapshots yet": [
+      `${driver} does not support snapshots - skipping`,
+      `${driver} does not support volume snapshots - skipping`,
+      `${driver} does not support group snapshots - skipping`,
+      `${driver} does not support snapshot metadata`,
+      `${driver} does not support populating data from snapshot - skipping`,
+      "Driver s3files.csi.dev doesn't specify snapshot stress test options -- skipping",
+      "Driver s3files.csi.dev doesn't specify volume group snapshot stress test options -- skipping",
+    ],
+    "no clones yet": [
+      `${driver} does not support cloning - skipping`,
+      `${driver} does not support volume clone - skipping`,
+    ],
+    "no expansion yet": [
+      `${driver} does not support volume expansion - skipping`,
+      `${driver} does not support online volume expansion - skipping`,
+      `${driver} does not support filesystem resizing - skipping`,
+    ],
+    "no live changes yet": [
+      `${driver} does not support VolumeAttributesClass tests - skipping`,
+      "Driver s3files.csi.dev doesn't specify volume modify stress test options -- skipping",
+    ],
+  };
+
+  it("are told apart by what the suite says", () => {
+    for (const [because, said] of Object.entries(messages)) {
+      for (const message of said) {
+        const found = skipReasons.filter((reason) => reason.said.test(message));
+        assert.deepEqual(
+          found.map((reason) => reason.because),
+          [because],
+          message,
+        );
+      }
+    }
+  });
+
+  it("cover nothing that the driver is said to be able to do", () => {
+    for (const message of [
+      `${driver} does not support exec - skipping`,
+      `${driver} does not support FsGroup - skipping`,
+      `${driver} does not support multiple concurrent pods - skipping`,
+      `${driver} doesn't support ReadWriteOncePod - skipping`,
+      `${driver} does not define supported mount option - skipping`,
+      "Driver s3files.csi.dev doesn't specify stress test options -- skipping",
+      "Driver s3files.csi.dev doesn't support RWX -- skipping",
+      `${driver} does not support volume type "DynamicPV" - skipping`,
+      "this driver does not support multiple PVs with the same volumeHandle",
+    ]) {
+      assert.deepEqual(
+        skipReasons.filter((reason) => reason.said.test(message)),
+        [],
+        message,
+      );
+    }
+  });
+});
+
 describe("the command that runs the External Storage suite", () => {
   const command = (focus: readonly string[]) =>
     suiteCommand({

@@ -20,7 +20,7 @@ export const part: readonly string[] = [
   "[Testpattern: Dynamic PV (default fs)] volume-stress multiple pods should access different volumes repeatedly",
   "[Testpattern: Dynamic PV (default fs)] fsgroupchangepolicy (Always)[LinuxOnly], pod created with an initial fsgroup, new pod fsgroup applied",
   "[Testpattern: Generic Ephemeral-volume (default fs) (late-binding)] ephemeral should create read/write inline ephemeral volume",
-  "[Testpattern: Dynamic PV (filesystem volmode)] read-write-once-pod should block a second pod",
+  "[Testpattern: Dynamic PV (default fs)] read-write-once-pod should block a second pod",
 ];
 
 /** Fewer specs in the whole suite mean that it was not built or not read as a whole. */
