@@ -23,8 +23,8 @@ export const part: readonly string[] = [
   "[Testpattern: Dynamic PV (default fs)] read-write-once-pod should block a second pod",
 ];
 
-/** Fewer specs in the whole suite mean that it was not built or not read as a whole. */
-export const leastListed = 300;
+/** Kubernetes 1.36.1 has 330 specs for this definition; far fewer mean that not all was built or read. */
+export const leastListed = 320;
 
 /** Specs that ran, whatever their outcome, in the last whole run on the local cluster; 0 before the first. */
 export const leastRun = 0;
