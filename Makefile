@@ -25,7 +25,7 @@ CFLAGS := -O2 -Wall -Wextra -Werror
 # CommonJS packages in an ES module ask for Node's own modules by `require`.
 BANNER := import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
 
-.PHONY: help demo test check bench soak reference deploy image-root cluster cluster-stop cluster-test clean setup-demo setup-test setup-check setup-bench setup-reference setup-cluster
+.PHONY: help demo test check bench soak reference deploy image-root cluster cluster-stop cluster-test e2e-external clean setup-demo setup-test setup-check setup-bench setup-reference setup-cluster setup-external
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -73,6 +73,11 @@ cluster-stop:
 cluster-test: setup-cluster
 	@scripts/run-tests.sh cluster
 
+# Kubernetes' own External Storage suite, on a cluster with the driver: KUBECONFIG=<file> [NETWORK_NAMESPACE=<name>] [PART=1]
+e2e-external: setup-external
+	@node test/e2e/cluster/external/main.ts --kubeconfig "$(or $(KUBECONFIG),$(error KUBECONFIG names the cluster))" \
+	  $(if $(NETWORK_NAMESPACE),--network-namespace "$(NETWORK_NAMESPACE)") $(if $(PART),--part)
+
 clean:
 	rm -rf build dist dist.partial node_modules src/csi/gen
 
@@ -111,6 +116,12 @@ setup-cluster:
 	@$(MAKE) -s $(MODULES) $(TYPES) $(NATIVE) dist/main.js
 	@scripts/install-helm.sh
 	@scripts/install-kubernetes.sh
+
+setup-external:
+	@scripts/preflight.sh npm root go
+	@scripts/install-packages.sh $(PACKAGES_NATIVE) iproute2 zstd
+	@$(MAKE) -s $(MODULES) $(TYPES)
+	@scripts/install-external-suite.sh
 
 $(MODULES): package.json package-lock.json
 	@echo "npm: installing the packages of package-lock.json"
