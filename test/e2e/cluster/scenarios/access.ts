@@ -62,7 +62,10 @@ async function groups(space: Space): Promise<void> {
   });
   await space.pod("one", { claim: "data", securityContext: nobody(1001, 3001) });
   await space.ready("one");
-  await space.exec("one", "mkdir mine && echo first > mine/file && chmod g+rw mine/file");
+  await space.exec(
+    "one",
+    "mkdir mine && echo first > mine/file && chmod g+rwx mine && chmod g+rw mine/file",
+  );
   await space.pod("two", { claim: "data", securityContext: nobody(1002, 3002) });
   await space.ready("two");
   await space.exec("two", "echo second >> mine/file && touch mine/other");
