@@ -143,6 +143,7 @@ export class NodeClaim implements ExportFence {
       await this.#remove(own, signal);
     } catch (error) {
       if (!(error instanceof ObjectStoreError && error.code === "noSuchBucket")) throw error;
+      this.#isLost = true; // with the bucket
     }
     this.#own = undefined;
   }
