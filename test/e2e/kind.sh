@@ -1,7 +1,7 @@
 #!/bin/bash
 # kind.sh: the cluster scenarios on kind. Needs Docker, kind, kubectl, helm, and a host kernel with the NFS version 4
 # client. Builds the image, makes a cluster of two workers, installs the chart with its own S3 server, and hands over
-# to test/e2e/cluster/scenarios.ts, which the local cluster runs too. KEEP=1 leaves the cluster for a look.
+# to test/e2e/cluster/scenarios.test.ts, which the local cluster runs too. KEEP=1 leaves the cluster for a look.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,7 +9,7 @@ cluster=s3files-e2e
 namespace=s3files
 tag=e2e
 folder=build/kind
-scenarios=test/e2e/cluster/scenarios.ts
+scenarios=test/e2e/cluster/scenarios.test.ts
 
 for program in docker kind kubectl helm; do
   command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 1; }
@@ -45,4 +45,4 @@ kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=privileg
 helm install s3files charts/s3files-csi-driver --namespace "$namespace" --wait --timeout 5m \
   --set "image.tag=$tag,image.pullPolicy=Never,devS3.enabled=true,node.maxVolumes=12,logLevel=debug"
 
-node "$scenarios" --kubeconfig "$KUBECONFIG" --namespace "$namespace" "$@"
+S3FILES_CLUSTER_KUBECONFIG=$KUBECONFIG S3FILES_CLUSTER_NAMESPACE=$namespace node_modules/.bin/mocha --forbid-only "$scenarios" "$@"
