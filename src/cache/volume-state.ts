@@ -23,9 +23,14 @@ export function lostAndFoundName(volumeId: string): string {
   return `.s3files-lost+found-${volumeId.replaceAll(/[^A-Za-z0-9._-]/g, "-").slice(0, 100)}`;
 }
 
+/** What the Linux client renames an open file to before it renames another over it (fs/nfs/dir.c). */
+export function isSetAsideName(name: FileName): boolean {
+  return /^\.nfs[0-9a-f]{24}$/.test(name);
+}
+
 /** Names that stay on this node: what the Linux client renames an open file to, and lost+found. */
 export function isLocalName(name: FileName, atRoot: boolean): boolean {
-  return /^\.nfs[0-9a-f]{24}$/.test(name) || (atRoot && name.startsWith(".s3files-lost+found-"));
+  return isSetAsideName(name) || (atRoot && name.startsWith(".s3files-lost+found-"));
 }
 
 /**

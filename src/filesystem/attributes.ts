@@ -65,6 +65,19 @@ export function permittedAccess(context: Context, call: Call, inode: InodeNumber
   return context.options.readOnly ? { ...access, write: false } : access;
 }
 
+/** The row of an inode whose own attributes are known and that the caller has this access to. May suspend. */
+export function permittedRow(
+  context: Context,
+  call: Call,
+  inode: InodeNumber,
+  access: Partial<Access>,
+): InodeRow {
+  const row = context.row(inode);
+  context.exact(call, row);
+  requirePermitted(row, context.asker(call), access);
+  return row;
+}
+
 /** See {@link import("../vfs/file-system.ts").FileSystem.requireAccess}. */
 export function requireAccess(
   context: Context,
@@ -73,9 +86,7 @@ export function requireAccess(
   access: Access,
 ): void {
   call.check();
-  const row = context.row(inode);
-  context.exact(call, row);
-  requirePermitted(row, context.asker(call), access);
+  permittedRow(context, call, inode, access);
 }
 
 function checkOwnership(row: InodeRow, call: Call, changes: AttributeChanges): void {

@@ -1,10 +1,8 @@
-import { markDirty } from "../cache/dirty.ts";
-import { dirtyBits } from "../cache/inodes.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
+import { contentChanged } from "./content-changed.ts";
 import type { Context } from "./context.ts";
-import { isRoot, withoutPrivileges } from "./permission.ts";
 import { read } from "./read.ts";
 import { checkSize, requireRegular, resize } from "./resize.ts";
 import { nextContent, punch } from "./sparse.ts";
@@ -42,14 +40,7 @@ function copyHole(context: Context, call: Call, to: FilePosition, lengthBytes: n
   const size = row.sizeBytes;
   if (end > size) resize(context, row, end);
   punch(context, row, to.offsetBytes, Math.min(end, size));
-  const now = context.now();
-  row.modifyTime = now;
-  row.changeTime = now;
-  row.change += 1;
-  if (!isRoot(call.caller)) row.mode = withoutPrivileges(row.mode);
-  markDirty(row, dirtyBits.data, context.nowMs());
-  context.state.inodes.put(row);
-  context.changed();
+  contentChanged(context, call, row);
 }
 
 /** See {@link import("../vfs/file-system.ts").FileSystem.copyRange}. */

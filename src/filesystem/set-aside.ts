@@ -1,3 +1,4 @@
+import { isSetAsideName } from "../cache/volume-state.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
 import type { Context } from "./context.ts";
@@ -10,8 +11,6 @@ import type { Context } from "./context.ts";
 
 /** Kind of the records: a file's inode → the place that it had. */
 const kind = "aside";
-
-const isSetAside = (name: FileName): boolean => /^\.nfs[0-9a-f]{24}$/.test(name);
 
 function keyOf(inode: InodeNumber): Buffer {
   const key = Buffer.alloc(8);
@@ -26,9 +25,9 @@ export function noteRename(
   from: { readonly directory: InodeNumber; readonly name: FileName },
   to: FileName,
 ): void {
-  if (isSetAside(to) === isSetAside(from.name)) return;
+  if (isSetAsideName(to) === isSetAsideName(from.name)) return;
   const { db } = context.state;
-  if (isSetAside(to)) {
+  if (isSetAsideName(to)) {
     db.put(kind, keyOf(inode), Buffer.concat([keyOf(from.directory), Buffer.from(from.name)]));
   } else {
     db.delete(kind, keyOf(inode));
@@ -37,7 +36,7 @@ export function noteRename(
 
 /** Forgets it when the file goes, in the transaction of the removal. */
 export function noteRemoval(context: Context, inode: InodeNumber, name: FileName): void {
-  if (isSetAside(name)) context.state.db.delete(kind, keyOf(inode));
+  if (isSetAsideName(name)) context.state.db.delete(kind, keyOf(inode));
 }
 
 /** A file with such a name, and the place that it had. */

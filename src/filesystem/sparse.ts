@@ -1,11 +1,10 @@
-import { markDirty } from "../cache/dirty.ts";
-import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
+import type { InodeRow } from "../cache/inodes.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Content } from "../vfs/file-system.ts";
+import { contentChanged } from "./content-changed.ts";
 import type { Context } from "./context.ts";
-import { isRoot, withoutPrivileges } from "./permission.ts";
 import { checkSize, dropUnused, holesWithin, requireRegular, resize } from "./resize.ts";
 
 /** How much of the extents is looked at first; a search looks at twice as much each time. */
@@ -66,18 +65,6 @@ function checkRange(row: InodeRow, lengthBytes: number): void {
     throw new FsError("WRONG_TYPE", `Inode ${row.id} is a ${row.type}`);
   }
   if (lengthBytes === 0) throw new FsError("INVAL", `Empty range of inode ${row.id}`);
-}
-
-/** Times, dirty bits and what else a change of a file's bytes brings with it; puts the row. */
-function contentChanged(context: Context, call: Call, row: InodeRow): void {
-  const now = context.now();
-  row.modifyTime = now;
-  row.changeTime = now;
-  row.change += 1;
-  if (!isRoot(call.caller)) row.mode = withoutPrivileges(row.mode);
-  markDirty(row, dirtyBits.data, context.nowMs());
-  context.state.inodes.put(row);
-  context.changed();
 }
 
 /** Makes a hole, in the extents and in `row`, which the caller puts. */

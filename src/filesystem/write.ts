@@ -1,11 +1,10 @@
-import { markDirty } from "../cache/dirty.ts";
-import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
+import type { InodeRow } from "../cache/inodes.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import type { Stability } from "../vfs/file-system.ts";
+import { contentChanged } from "./content-changed.ts";
 import type { Context } from "./context.ts";
-import { isRoot, withoutPrivileges } from "./permission.ts";
 import { checkSize, holesWithin, requireRegular } from "./resize.ts";
 
 /** The first half of a write: its bytes, on their way to a cache file or there. */
@@ -102,7 +101,7 @@ function giveUp(context: Context, row: InodeRow, staged: StagedWrite): void {
 
 /** The second half: the extents, the size, the times. */
 function apply(context: Context, call: Call, row: InodeRow, write: Write): void {
-  const { extents, inodes } = context.state;
+  const { extents } = context.state;
   const start = write.offsetBytes;
   const end = start + write.sizeBytes;
   const size = row.sizeBytes;
@@ -115,15 +114,8 @@ function apply(context: Context, call: Call, row: InodeRow, write: Write): void 
   const replaced = extents.write(row.id, start, end, row.writeGeneration, isSynced);
   if (replaced.size > 0) context.state.removeUnusedFiles(row.id, replaced);
   row.sizeBytes = Math.max(size, end);
-  const now = context.now();
-  row.modifyTime = now;
-  row.changeTime = now;
-  row.change += 1;
-  if (!isRoot(call.caller)) row.mode = withoutPrivileges(row.mode);
-  markDirty(row, dirtyBits.data, context.nowMs());
-  inodes.put(row);
   context.source.touch(row.id);
-  context.changed();
+  contentChanged(context, call, row);
 }
 
 /**

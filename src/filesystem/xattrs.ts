@@ -3,24 +3,12 @@ import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import type { ChangeInfo, InodeNumber } from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
-import type { Access, XattrMode } from "../vfs/file-system.ts";
+import type { XattrMode } from "../vfs/file-system.ts";
 import type { XattrName } from "../vfs/name.ts";
+import { permittedRow } from "./attributes.ts";
 import type { Context } from "./context.ts";
-import { isOwner, modeBits, requirePermitted } from "./permission.ts";
+import { isOwner, modeBits } from "./permission.ts";
 import { fitsObject, type UserMetadata, withXattr, xattrsOf } from "./xattr-metadata.ts";
-
-/** An inode whose extended attributes are known and that the caller has this access to. May suspend. */
-function checked(
-  context: Context,
-  call: Call,
-  inode: InodeNumber,
-  access: Partial<Access>,
-): InodeRow {
-  const row = context.row(inode);
-  context.exact(call, row);
-  requirePermitted(row, context.asker(call), access);
-  return row;
-}
 
 const metadataOf = (row: InodeRow): UserMetadata => row.headers?.metadata ?? {};
 
@@ -35,7 +23,7 @@ export function getXattr(
   name: XattrName,
 ): Uint8Array {
   call.check();
-  const row = checked(context, call, inode, { read: true });
+  const row = permittedRow(context, call, inode, { read: true });
   const value = xattrsOf(metadataOf(row)).get(name);
   if (value === undefined) throw missing(inode, name);
   return value;
@@ -44,13 +32,13 @@ export function getXattr(
 /** See {@link import("../vfs/file-system.ts").FileSystem.listXattrs}. */
 export function listXattrs(context: Context, call: Call, inode: InodeNumber): readonly XattrName[] {
   call.check();
-  return [...xattrsOf(metadataOf(checked(context, call, inode, { read: true }))).keys()];
+  return [...xattrsOf(metadataOf(permittedRow(context, call, inode, { read: true }))).keys()];
 }
 
 /** The checks of a change; as Linux has them for `user.` attributes. */
 function changeable(context: Context, call: Call, inode: InodeNumber): InodeRow {
   context.beginChange(call);
-  const row = checked(context, call, inode, { write: true });
+  const row = permittedRow(context, call, inode, { write: true });
   if (row.type !== "file" && row.type !== "directory") {
     throw new FsError("PERM", `Inode ${inode} is a ${row.type}: no extended attributes`);
   }

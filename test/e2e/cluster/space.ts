@@ -118,6 +118,33 @@ export class Space {
     });
   }
 
+  /** A volume that somebody made without the provisioner, named as the namespace is, and the claim for it. */
+  async staticVolume(
+    claim: string,
+    volumeAttributes: Readonly<Record<string, string>>,
+    options: {
+      readonly accessMode?: string;
+      /** Further fields of the volume's `csi`. */
+      readonly csi?: Readonly<Record<string, unknown>>;
+    } = {},
+  ): Promise<void> {
+    const { accessMode = "ReadWriteOnce", csi = {} } = options;
+    await this.apply({
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name: this.name },
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: [accessMode],
+        persistentVolumeReclaimPolicy: "Retain",
+        storageClassName: "",
+        claimRef: { namespace: this.name, name: claim },
+        csi: { driver: "s3files.csi.dev", volumeHandle: this.name, volumeAttributes, ...csi },
+      },
+    });
+    await this.claim(claim, "", accessMode, { volumeName: this.name });
+  }
+
   /** Waits until the claim has its volume, and says where that lies. */
   async bound(claim: string): Promise<ClaimedVolume> {
     await this.#waitFor(`persistentvolumeclaim/${claim}`, "jsonpath={.status.phase}=Bound");

@@ -100,24 +100,8 @@ async function existingBucket(space: Space): Promise<void> {
   if (!(await store.buckets()).includes(bucket)) await store.createBucket(bucket);
   await store.put(bucket, key, Buffer.from("a cat\n"));
   await store.put(bucket, "elsewhere", Buffer.from("not of this volume\n"));
-  await space.apply({
-    apiVersion: "v1",
-    kind: "PersistentVolume",
-    metadata: { name: space.name },
-    spec: {
-      capacity: { storage: "1Gi" },
-      accessModes: ["ReadWriteMany"],
-      persistentVolumeReclaimPolicy: "Retain",
-      storageClassName: "",
-      claimRef: { namespace: space.name, name: "data" },
-      csi: {
-        driver: "s3files.csi.dev",
-        volumeHandle: space.name,
-        volumeAttributes: { bucket, prefix: "images/", uid: "1000", fileMode: "0640", ...eager },
-      },
-    },
-  });
-  await space.claim("data", "", "ReadWriteMany", { volumeName: space.name });
+  const attributes = { bucket, prefix: "images/", uid: "1000", fileMode: "0640", ...eager };
+  await space.staticVolume("data", attributes, { accessMode: "ReadWriteMany" });
   await space.pod("reader", { claim: "data" });
   await space.ready("reader");
   assert.equal(

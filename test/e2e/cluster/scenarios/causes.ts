@@ -28,7 +28,7 @@ async function missingBucket(space: Space): Promise<void> {
     "persistentvolumeclaim/prefix",
     new RegExp(`ProvisioningFailed.*${bucket}`, "s"),
   );
-  await staticVolume(space, { bucket });
+  await space.staticVolume("static", { bucket });
   await space.pod("reader", { claim: "static" });
   await space.described("pod/reader", new RegExp(`FailedMount.*${bucket}`, "s"));
 }
@@ -46,11 +46,9 @@ async function wrongSecret(space: Space): Promise<void> {
     });
   const wrong = "not-the-secret-of-this-key";
   await secret(wrong);
-  await staticVolume(
-    space,
-    { bucket, authenticationSource: "secret", ...eager },
-    { nodeStageSecretRef: { name: "keys", namespace: space.name } },
-  );
+  const attributes = { bucket, authenticationSource: "secret", ...eager };
+  const csi = { nodeStageSecretRef: { name: "keys", namespace: space.name } };
+  await space.staticVolume("static", attributes, { csi });
   await space.pod("reader", { claim: "static" });
   const said = await space.described(
     "pod/reader",
@@ -63,27 +61,6 @@ async function wrongSecret(space: Space): Promise<void> {
   await space.exec("reader", "echo now > file");
   await space.remove("pod/reader");
   for (const key of await store.keys(bucket)) await store.delete(bucket, key);
-}
-
-async function staticVolume(
-  space: Space,
-  volumeAttributes: Readonly<Record<string, string>>,
-  more: Readonly<Record<string, unknown>> = {},
-): Promise<void> {
-  await space.apply({
-    apiVersion: "v1",
-    kind: "PersistentVolume",
-    metadata: { name: space.name },
-    spec: {
-      capacity: { storage: "1Gi" },
-      accessModes: ["ReadWriteOnce"],
-      persistentVolumeReclaimPolicy: "Retain",
-      storageClassName: "",
-      claimRef: { namespace: space.name, name: "static" },
-      csi: { driver: "s3files.csi.dev", volumeHandle: space.name, volumeAttributes, ...more },
-    },
-  });
-  await space.claim("static", "", "ReadWriteOnce", { volumeName: space.name });
 }
 
 async function refusedSecretInClass(space: Space): Promise<void> {
