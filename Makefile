@@ -42,10 +42,10 @@ check: setup-check
 bench: setup-bench
 	@node bench/run.ts
 
-# The long runs: 20 kills and 20 power cuts, a million damaged compounds; figures go to docs/test-report.md.
+# The long runs: 20 kills and 20 power cuts, the demo interrupted in each step, a million damaged compounds; figures go to docs/test-report.md.
 soak: setup-test
-	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 S3FILES_FUZZ=1000000 mocha --forbid-only \
-	  test/protocol/fuzz.test.ts test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts
+	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 S3FILES_FUZZ=1000000 S3FILES_INTERRUPTS=13 mocha --forbid-only \
+	  test/protocol/fuzz.test.ts test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts test/e2e/demo-interrupt.test.ts
 	@mocha test/sim/mutants.soak.ts
 	@node test/sim/run.ts --runs 1000
 

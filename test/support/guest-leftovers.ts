@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 const prefix = "s3files-guest";
 
@@ -21,18 +21,25 @@ function ownerIsDead(name: string): boolean {
   return pid !== undefined && isDead(Number(pid));
 }
 
+const namespaces = "/run/netns";
+
+/** What runs that are over have left: paths in `folders` and network namespaces, without those of runs that still go on. */
+export function leftovers(folders: readonly string[]): string[] {
+  return [...folders, namespaces].flatMap((folder) =>
+    namesIn(folder)
+      .filter(ownerIsDead)
+      .map((name) => join(folder, name)),
+  );
+}
+
 /**
  * Removes what a run that was ended with SIGKILL could not: its folders in `folders`, its network namespaces.
  * Its guests have ended by themselves, because their command line closed.
  */
 export function removeLeftovers(folders: readonly string[]): void {
-  for (const folder of folders) {
-    for (const name of namesIn(folder)) {
-      if (ownerIsDead(name)) rmSync(join(folder, name), { recursive: true, force: true });
-    }
-  }
-  for (const name of namesIn("/run/netns")) {
-    if (ownerIsDead(name)) execFileSync("ip", ["netns", "del", name]);
+  for (const path of leftovers(folders)) {
+    if (dirname(path) === namespaces) execFileSync("ip", ["netns", "del", basename(path)]);
+    else rmSync(path, { recursive: true, force: true });
   }
 }
 
