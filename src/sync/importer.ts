@@ -272,6 +272,12 @@ export class Importer {
     }
   }
 
+  /** See `Synchroniser.linksReady`. */
+  linksReady(inode: InodeNumber): Promise<void> | undefined {
+    if (this.#context.state.links.unshownOf(inode).length === 0) return undefined;
+    return undefined;
+  }
+
   /** See `Synchroniser.subtreeReady`. */
   subtreeReady(directory: InodeNumber): Promise<void> | undefined {
     const unknown = this.#context.state.db.get(

@@ -31,6 +31,7 @@ function insert(
     name,
     cookie: directory.nextCookie,
     inode: row.id,
+    isLink: false,
   });
   directory.nextCookie += 1;
   if (row.type === "directory") directory.links += 1;

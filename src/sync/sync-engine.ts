@@ -86,6 +86,10 @@ export class SyncEngine implements Synchroniser {
     return this.#importer.subtreeReady(directory);
   }
 
+  linksReady(inode: InodeNumber): Promise<void> | undefined {
+    return this.#importer.linksReady(inode);
+  }
+
   attributesReady(inodes: readonly InodeNumber[]): Promise<void> | undefined {
     return this.#revalidator.attributesReady(inodes);
   }
