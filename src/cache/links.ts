@@ -80,7 +80,7 @@ export class LinkTable {
   }
 
   ofInode(inode: InodeNumber): LinkRow | undefined {
-    if (!this.isUsed || inode === noInode) return undefined;
+    if (!this.isUsed || inode <= noInode) return undefined;
     const row = this.#db.get("SELECT * FROM link WHERE inode = ?", inode);
     return row === undefined ? undefined : toLink(row);
   }
@@ -88,6 +88,12 @@ export class LinkTable {
   /** All rows, in the order of their ids. */
   all(): LinkRow[] {
     return this.#db.all("SELECT * FROM link ORDER BY id").map(toLink);
+  }
+
+  /** Rows without a record, and nothing to do: of files in local places, or kept for requests that may arrive late. */
+  idle(): LinkRow[] {
+    if (!this.isUsed) return [];
+    return this.#db.all("SELECT * FROM link WHERE etag IS NULL AND dirty_since_ms = 0").map(toLink);
   }
 
   /** The row of a file that gets a second name; made when there is none. */
@@ -179,6 +185,34 @@ export class LinkTable {
         endOf(prefix),
       )
       .map(toName);
+  }
+
+  /**
+   * What names that no listing has shown yet put into the directory with a prefix: names themselves, and the
+   * directories that longer ones imply.
+   */
+  unshownIn(prefix: string): { readonly names: LinkName[]; readonly directories: string[] } {
+    const found = { names: [] as LinkName[], directories: [] as string[] };
+    if (!this.isUsed) return found;
+    const end = endOf(prefix);
+    for (let from = prefix; ; ) {
+      const row = this.#db.get(
+        "SELECT * FROM link_name WHERE key >= ? AND key < ? AND is_primary = 0 AND is_shown = 0 ORDER BY key LIMIT 1",
+        from,
+        end,
+      );
+      if (row === undefined) return found;
+      const name = toName(row);
+      const rest = name.key.slice(prefix.length);
+      const cut = rest.indexOf("/");
+      if (cut === -1) {
+        found.names.push(name);
+        from = `${name.key}\u0001`;
+      } else {
+        found.directories.push(rest.slice(0, cut));
+        from = `${prefix}${rest.slice(0, cut)}0`; // "0" follows "/"
+      }
+    }
   }
 
   /** Names of a file that no listing has shown yet. */

@@ -56,6 +56,7 @@ CREATE TABLE link (
   id TEXT PRIMARY KEY, inode INTEGER NOT NULL, etag TEXT, dirty_since_ms INTEGER NOT NULL, doubt_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX link_inode ON link (inode);
+CREATE INDEX link_idle ON link (id) WHERE etag IS NULL;
 CREATE INDEX link_dirty ON link (dirty_since_ms) WHERE dirty_since_ms > 0;
 CREATE TABLE link_name (
   id TEXT NOT NULL, key TEXT NOT NULL, is_primary INTEGER NOT NULL, is_shown INTEGER NOT NULL,
