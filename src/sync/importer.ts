@@ -132,7 +132,7 @@ export class Importer {
     const { marker } = pages;
     await this.#suspects.judge(directory, prefix, findings);
     for (const name of await this.#links.showIn(directory, prefix)) seen.add(name);
-    await this.#recheckLinks(directory, prefix, seen);
+    await this.#links.recheckUnseen(directory, prefix, seen);
     let after = 0;
     for (;;) {
       const entries = state.entries.page(directory, after, 500);
@@ -195,23 +195,6 @@ export class Importer {
     const findings: ListingFindings = { hidden: 0, suspects: [] };
     if ((await this.#pages(directory, prefix, findings, new Set())) === undefined) return;
     await this.#suspects.judge(directory, prefix, findings);
-  }
-
-  /** A file with several names that a listing lacks may have been moved to another of them: its record tells. */
-  async #recheckLinks(directory: InodeNumber, prefix: string, seen: Set<FileName>): Promise<void> {
-    const { state } = this.#context;
-    if (!state.links.isUsed) return;
-    for (let after = 0; ; ) {
-      const entries = state.entries.page(directory, after, 500);
-      const last = entries.at(-1);
-      if (last === undefined) return;
-      after = last.cookie;
-      for (const { name, inode, isLink } of entries) {
-        if (isLink || seen.has(name)) continue;
-        if (state.inodes.get(inode)?.remote?.key !== prefix + name) continue;
-        await this.#context.recheckLinks(inode);
-      }
-    }
   }
 
   /** The directory, if it is still the one under the prefix. */

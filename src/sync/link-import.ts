@@ -103,6 +103,26 @@ export class LinkImport {
     return implied;
   }
 
+  /** A file with several names that a listing lacks may have been moved to another of them: its record tells. */
+  async recheckUnseen(
+    directory: InodeNumber,
+    prefix: string,
+    seen: ReadonlySet<FileName>,
+  ): Promise<void> {
+    const { links, entries, inodes } = this.#context.state;
+    if (!links.isUsed) return;
+    for (let after = 0; ; ) {
+      const page = entries.page(directory, after, 500);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.cookie;
+      for (const { name, inode, isLink } of page) {
+        if (isLink || seen.has(name)) continue;
+        if (inodes.get(inode)?.remote?.key === prefix + name) await this.#records.recheck(inode);
+      }
+    }
+  }
+
   /** Shows all names below a prefix; `reached`: directories whose objects are known. */
   async showBelow(prefix: string, reached: ReadonlySet<InodeNumber>): Promise<void> {
     const known = new Set(reached);
