@@ -7,6 +7,13 @@ export interface EntryRow {
   readonly name: FileName;
   readonly cookie: number;
   readonly inode: InodeNumber;
+  /** A further name of a file: its object is kept under another one, its primary name. */
+  readonly isLink: boolean;
+}
+
+/** Where an entry is. */
+export interface NamedEntry extends EntryRow {
+  readonly directory: InodeNumber;
 }
 
 /** The first cookie that a directory gives out; 0, 1 and 2 are reserved (RFC 8881 §18.23.3). */
@@ -17,6 +24,7 @@ function toEntry(row: Record<string, unknown>): EntryRow {
     name: row["name"] as FileName,
     cookie: row["cookie"] as number,
     inode: row["inode"] as InodeNumber,
+    isLink: row["link"] === 1,
   };
 }
 
@@ -29,7 +37,7 @@ export class EntryTable {
 
   get(directory: InodeNumber, name: FileName): EntryRow | undefined {
     const row = this.#db.get(
-      "SELECT name, cookie, inode FROM entry WHERE dir = ? AND name = ?",
+      "SELECT name, cookie, inode, link FROM entry WHERE dir = ? AND name = ?",
       directory,
       name,
     );
@@ -39,11 +47,12 @@ export class EntryTable {
   /** Adds a name under a cookie taken from the directory's `nextCookie`, which the caller advances. */
   insert(directory: InodeNumber, entry: EntryRow): void {
     this.#db.run(
-      "INSERT INTO entry (dir, name, cookie, inode) VALUES (?, ?, ?, ?)",
+      "INSERT INTO entry (dir, name, cookie, inode, link) VALUES (?, ?, ?, ?, ?)",
       directory,
       entry.name,
       entry.cookie,
       entry.inode,
+      entry.isLink ? 1 : 0,
     );
   }
 
@@ -55,7 +64,7 @@ export class EntryTable {
   page(directory: InodeNumber, after: number, limit: number): EntryRow[] {
     return this.#db
       .all(
-        "SELECT name, cookie, inode FROM entry WHERE dir = ? AND cookie > ? ORDER BY cookie LIMIT ?",
+        "SELECT name, cookie, inode, link FROM entry WHERE dir = ? AND cookie > ? ORDER BY cookie LIMIT ?",
         directory,
         after,
         limit,
@@ -77,11 +86,39 @@ export class EntryTable {
     );
   }
 
-  /** The directory and name of an inode; undefined for the root and for what has no name. */
+  /** All names of an inode, the primary one first, the others in the order of their cookies. */
+  ofInode(inode: InodeNumber): NamedEntry[] {
+    return this.#db
+      .all(
+        "SELECT dir, name, cookie, inode, link FROM entry WHERE inode = ? ORDER BY link, cookie, dir",
+        inode,
+      )
+      .map((row) => ({ ...toEntry(row), directory: row["dir"] as InodeNumber }));
+  }
+
+  /** Makes an entry the primary name of its inode, or one of the others. */
+  setLink(directory: InodeNumber, name: FileName, isLink: boolean): void {
+    this.#db.run(
+      "UPDATE entry SET link = ? WHERE dir = ? AND name = ?",
+      isLink ? 1 : 0,
+      directory,
+      name,
+    );
+  }
+
+  /** Gives all names of one inode to another. */
+  giveAll(from: InodeNumber, to: InodeNumber): void {
+    this.#db.run("UPDATE entry SET inode = ? WHERE inode = ?", to, from);
+  }
+
+  /** The directory and primary name of an inode; undefined for the root and for what has no name. */
   parent(
     inode: InodeNumber,
   ): { readonly directory: InodeNumber; readonly name: FileName } | undefined {
-    const row = this.#db.get("SELECT dir, name FROM entry WHERE inode = ? LIMIT 1", inode);
+    const row = this.#db.get(
+      "SELECT dir, name FROM entry WHERE inode = ? ORDER BY link LIMIT 1",
+      inode,
+    );
     return row === undefined
       ? undefined
       : { directory: row["dir"] as InodeNumber, name: row["name"] as FileName };

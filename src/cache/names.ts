@@ -19,8 +19,10 @@ export function addName(
   name: FileName,
   child: Pick<InodeRow, "id" | "type">,
   now: Timespec,
+  isLink = false,
 ): void {
-  state.entries.insert(directory.id, { name, cookie: directory.nextCookie, inode: child.id });
+  const { nextCookie: cookie } = directory;
+  state.entries.insert(directory.id, { name, cookie, inode: child.id, isLink });
   directory.nextCookie += 1;
   if (child.type === "directory") directory.links += 1;
   touch(directory, now);

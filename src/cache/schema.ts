@@ -15,7 +15,9 @@ export const formatVersion = 1;
  * |---|---|
  * | meta | a fact of the whole volume |
  * | inode | a file; its own attributes, where its object is now at S3, what of it S3 does not have yet |
- * | entry | a name in a directory; `cookie` orders READDIR |
+ * | entry | a name in a directory; `cookie` orders READDIR; `link` is 0 for the name that the object is kept under |
+ * | link | a file with several names, or a record at S3 of one; see links.ts |
+ * | link_name | a name that the record at S3 gives such a file |
  * | extent | a byte range of a file that is known here: hole, clean (equals S3) or dirty; what has no row equals the base object |
  * | shadow | what an extent that is not yet on the disk replaced, to fall back to after a power cut |
  * | frozen | the extents of a file at the moment its export began |
@@ -45,11 +47,22 @@ CREATE INDEX inode_key ON inode (key) WHERE key IS NOT NULL;
 CREATE INDEX inode_dirty ON inode (dirty_last_ms) WHERE dirty > 0 AND dirty < 8;
 CREATE INDEX inode_unlinked ON inode (id) WHERE links = 0;
 CREATE TABLE entry (
-  dir INTEGER NOT NULL, name TEXT NOT NULL, cookie INTEGER NOT NULL, inode INTEGER NOT NULL,
+  dir INTEGER NOT NULL, name TEXT NOT NULL, cookie INTEGER NOT NULL, inode INTEGER NOT NULL, link INTEGER NOT NULL,
   PRIMARY KEY (dir, name)
 ) WITHOUT ROWID;
 CREATE INDEX entry_cookie ON entry (dir, cookie, inode);
-CREATE INDEX entry_inode ON entry (inode);
+CREATE INDEX entry_inode ON entry (inode, link);
+CREATE TABLE link (
+  id TEXT PRIMARY KEY, inode INTEGER NOT NULL, etag TEXT, dirty_since_ms INTEGER NOT NULL, doubt_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX link_inode ON link (inode);
+CREATE INDEX link_idle ON link (id) WHERE etag IS NULL;
+CREATE INDEX link_dirty ON link (dirty_since_ms) WHERE dirty_since_ms > 0;
+CREATE TABLE link_name (
+  id TEXT NOT NULL, key TEXT NOT NULL, is_primary INTEGER NOT NULL, is_shown INTEGER NOT NULL,
+  PRIMARY KEY (id, key)
+) WITHOUT ROWID;
+CREATE INDEX link_name_key ON link_name (key);
 CREATE TABLE extent (
   inode INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
   gen INTEGER NOT NULL, kind INTEGER NOT NULL, first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL,

@@ -1,5 +1,6 @@
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { dirtyBits } from "./inodes.ts";
+import { settlePrimary } from "./primary-name.ts";
 import type { VolumeState } from "./volume-state.ts";
 
 const { data, metadata, name, local } = dirtyBits;
@@ -26,8 +27,8 @@ export function fitsBelow(state: VolumeState, directory: InodeNumber, limitBytes
 }
 
 /**
- * Records that an inode, with all below it, has another path, in one statement whatever their number: objects
- * are under the wrong key now. Into a local place: their objects are to be deleted. Out of one: what has no
+ * Records that an inode, with all below it, has another path, in one statement whatever their number (but for files
+ * with several names): objects are under the wrong key now. Into a local place: their objects are to be deleted. Out of one: what has no
  * object needs one, and objects not deleted yet are kept.
  */
 export function markMoved(
@@ -37,13 +38,18 @@ export function markMoved(
 ): void {
   const { db } = state;
   const { fromLocal, toLocal, nowMs } = move;
-  if (fromLocal && toLocal) return;
+  if (fromLocal && toLocal) {
+    settleSeveral(state, inode, nowMs);
+    return;
+  }
+  // Below a directory: the name that has moved need not be the one that the object is kept under.
+  const single = "id IN (SELECT id FROM below) AND (type = 1 OR links = 1)";
   const withoutObject = fromLocal ? `iif(type = 1, ${metadata}, ${data | metadata})` : "0";
   const added = `(iif(key IS NULL, ${withoutObject}, ${name}) | ${toLocal ? local : 0})`;
   db.run(
     `${below}UPDATE inode SET dirty = (dirty & ~${local}) | ${added}, ` +
       `dirty_since_ms = iif(dirty & ~${local} = 0, ?2, dirty_since_ms), dirty_last_ms = ?2 ` +
-      `WHERE id IN (SELECT id FROM below) AND (${added} <> 0 OR dirty & ${local})`,
+      `WHERE ${single} AND (${added} <> 0 OR dirty & ${local})`,
     inode,
     nowMs,
   );
@@ -51,7 +57,7 @@ export function markMoved(
   if (toLocal) {
     db.run(
       `${below}INSERT OR REPLACE INTO tombstone SELECT key, etag, version_id, ?2 FROM inode ` +
-        "WHERE id IN (SELECT id FROM below) AND key IS NOT NULL",
+        `WHERE ${single} AND key IS NOT NULL`,
       inode,
       nowMs,
     );
@@ -59,8 +65,19 @@ export function markMoved(
   if (fromLocal) {
     db.run(
       `${below}DELETE FROM tombstone WHERE EXISTS (SELECT 1 FROM inode ` +
-        "WHERE inode.key = tombstone.key AND inode.etag = tombstone.etag AND id IN (SELECT id FROM below))",
+        `WHERE inode.key = tombstone.key AND inode.etag = tombstone.etag AND ${single})`,
       inode,
     );
   }
+  settleSeveral(state, inode, nowMs);
+}
+
+function settleSeveral(state: VolumeState, inode: InodeNumber, nowMs: number): void {
+  if (!state.links.isUsed) return;
+  const several = state.db.all(
+    `${below}SELECT DISTINCT inode.id AS id FROM below JOIN inode ON inode.id = below.id ` +
+      "WHERE type <> 1 AND links > 1",
+    inode,
+  );
+  for (const row of several) settlePrimary(state, row["id"] as InodeNumber, nowMs);
 }

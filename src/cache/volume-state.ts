@@ -11,6 +11,7 @@ import { EntryTable } from "./entries.ts";
 import { ExtentMap } from "./extents.ts";
 import { InodeTable } from "./inodes.ts";
 import { Journal } from "./journal.ts";
+import { LinkTable } from "./links.ts";
 
 /** The root directory's inode. */
 export const rootInode = 1 as InodeNumber;
@@ -50,6 +51,7 @@ export class VolumeState {
   readonly db: VolumeDatabase;
   readonly inodes: InodeTable;
   readonly entries: EntryTable;
+  readonly links: LinkTable;
   readonly extents: ExtentMap;
   readonly journal: Journal;
   readonly files: DataFiles;
@@ -78,6 +80,7 @@ export class VolumeState {
     this.db = new VolumeDatabase(join(options.folder, "volume.db"), options.bootId);
     this.inodes = new InodeTable(this.db);
     this.entries = new EntryTable(this.db);
+    this.links = new LinkTable(this.db);
     this.extents = new ExtentMap(this.db);
     this.journal = new Journal(this.db);
     this.files = new DataFiles(join(options.folder, "data"));
@@ -102,7 +105,7 @@ export class VolumeState {
     return place.kind === "object" ? place.key : undefined;
   }
 
-  /** The key that an inode's path stands for now; undefined for the root, local names and what has no name. */
+  /** The key that an inode's primary name stands for now; undefined for the root, local names and what has no name. */
   keyOf(inode: InodeNumber, isDirectory: boolean): ObjectKey | undefined {
     const parent = this.entries.parent(inode);
     return parent === undefined

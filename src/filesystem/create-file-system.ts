@@ -8,6 +8,7 @@ import { copyRange } from "./copy-range.ts";
 import { createFile, createNode } from "./create.ts";
 import { lookup, lookupParent, readDirectory } from "./directories.ts";
 import { Eviction } from "./eviction.ts";
+import { link } from "./link.ts";
 import { open } from "./open.ts";
 import type { FileSystemDependencies, FileSystemOptions } from "./options.ts";
 import { dropOrphans, hold, orphaned, release } from "./orphans.ts";
@@ -62,6 +63,7 @@ export function createFileSystem(
       createFile(context, call, directory, name, create, changes),
     createNode: (call, directory, name, node, changes) =>
       createNode(context, call, directory, name, node, changes),
+    link: (call, inode, directory, name) => link(context, call, inode, directory, name),
     remove: (call, directory, name) => remove(context, call, directory, name),
     rename: (call, from, to) => rename(context, call, from, to),
     open: (call, inode, access) => open(context, call, inode, access),

@@ -1,6 +1,7 @@
 import { buryObject, markDirty } from "../cache/dirty.ts";
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import { removeName } from "../cache/names.ts";
+import { settlePrimary } from "../cache/primary-name.ts";
 import { rootInode } from "../cache/volume-state.ts";
 import type { ChangeInfo, InodeNumber, Timespec } from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
@@ -22,7 +23,7 @@ export function requireEmpty(context: Context, call: Call, row: InodeRow): void 
 }
 
 /**
- * Takes the last name of `child` away: its object is to be deleted, and it goes itself unless it is held.
+ * Takes a name of `child` away. With the last one its object is to be deleted, and it goes itself unless it is held.
  * Puts both rows.
  */
 export function unlink(
@@ -33,6 +34,14 @@ export function unlink(
   now: Timespec,
 ): void {
   removeName(context.state, directory, name, child, now);
+  if (child.type !== "directory" && child.links > 1) {
+    child.links -= 1;
+    child.changeTime = now;
+    child.change += 1;
+    context.state.inodes.put(child);
+    settlePrimary(context.state, child.id, context.nowMs());
+    return;
+  }
   // Below a local name it has been buried when it came there.
   if ((child.dirty & dirtyBits.local) === 0) buryObject(context.state, child, context.nowMs());
   child.links = 0;
@@ -67,9 +76,10 @@ export function remove(
   context.exact(call, child);
   requireRemovable(parent, child, call.caller);
   requireEmpty(context, call, child);
+  context.wait(call, context.synchroniser.linksReady(child.id));
   const before = parent.change;
   unlink(context, parent, name, child, context.now());
-  noteRemoval(context, child.id, name);
+  noteRemoval(context, directory, name);
   keepDirectory(context, parent);
   context.changed();
   return { before, after: parent.change };

@@ -104,6 +104,9 @@ export function rename(
   }
   if (replaced !== undefined) requireEmpty(context, call, replaced);
   if (child.type === "directory") context.wait(call, synchroniser.subtreeReady(child.id));
+  for (const row of replaced === undefined ? [child] : [child, replaced]) {
+    context.wait(call, synchroniser.linksReady(row.id));
+  }
   const toLocal = checkPlace(context, child, to);
   const fromLocal =
     state.place(from.directory, from.name, child.type === "directory").kind === "local";
@@ -114,8 +117,8 @@ export function rename(
   child.changeTime = now;
   child.change += 1;
   state.inodes.put(child);
-  addName(state, target, to.name, child, now);
-  noteRename(context, child.id, from, to.name);
+  addName(state, target, to.name, child, now, entry.isLink);
+  noteRename(context, from, to);
   markMoved(state, child.id, { fromLocal, toLocal, nowMs: context.nowMs() });
   keepDirectory(context, source);
   context.changed();

@@ -9,50 +9,53 @@ import type { Context } from "./context.ts";
  * away, and leaves no `.nfs…` behind.
  */
 
-/** Kind of the records: a file's inode → the place that it had. */
+/** Kind of the records: the place with such a name → the place that the file had. */
 const kind = "aside";
 
-function keyOf(inode: InodeNumber): Buffer {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64BE(BigInt(inode));
-  return key;
+interface Place {
+  readonly directory: InodeNumber;
+  readonly name: FileName;
+}
+
+function encode({ directory, name }: Place): Buffer {
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64BE(BigInt(directory));
+  return Buffer.concat([number, Buffer.from(name)]);
+}
+
+function decode(bytes: Uint8Array): Place {
+  const place = Buffer.from(bytes);
+  const directory = Number(place.readBigUInt64BE()) as InodeNumber;
+  return { directory, name: place.subarray(8).toString() as FileName };
 }
 
 /** Remembers, in the transaction of the rename, where a file was that gets such a name. */
-export function noteRename(
-  context: Context,
-  inode: InodeNumber,
-  from: { readonly directory: InodeNumber; readonly name: FileName },
-  to: FileName,
-): void {
-  if (isSetAsideName(to) === isSetAsideName(from.name)) return;
+export function noteRename(context: Context, from: Place, to: Place): void {
   const { db } = context.state;
-  if (isSetAsideName(to)) {
-    db.put(kind, keyOf(inode), Buffer.concat([keyOf(from.directory), Buffer.from(from.name)]));
-  } else {
-    db.delete(kind, keyOf(inode));
+  if (!isSetAsideName(from.name)) {
+    if (isSetAsideName(to.name)) db.put(kind, encode(to), encode(from));
+    return;
   }
+  const first = db.scan(kind).find(({ key }) => encode(from).equals(key));
+  db.delete(kind, encode(from));
+  if (first !== undefined && isSetAsideName(to.name)) db.put(kind, encode(to), first.value);
 }
 
-/** Forgets it when the file goes, in the transaction of the removal. */
-export function noteRemoval(context: Context, inode: InodeNumber, name: FileName): void {
-  if (isSetAsideName(name)) context.state.db.delete(kind, keyOf(inode));
+/** Forgets it when the name goes, in the transaction of the removal. */
+export function noteRemoval(context: Context, directory: InodeNumber, name: FileName): void {
+  if (isSetAsideName(name)) context.state.db.delete(kind, encode({ directory, name }));
 }
 
-/** A file with such a name, and the place that it had. */
+/** The place of a file with such a name, and the place that it had. */
 export interface SetAside {
-  readonly inode: InodeNumber;
-  readonly directory: InodeNumber;
-  readonly name: FileName;
+  readonly here: Place;
+  readonly before: Place;
 }
 
 /** All that are remembered; they are forgotten by this, in the transaction under way. */
 export function takeSetAside({ state: { db } }: Context): SetAside[] {
   return db.scan(kind).map(({ key, value }) => {
     db.delete(kind, key);
-    const inode = Number(Buffer.from(key).readBigUInt64BE()) as InodeNumber;
-    const place = Buffer.from(value);
-    const directory = Number(place.readBigUInt64BE()) as InodeNumber;
-    return { inode, directory, name: place.subarray(8).toString() as FileName };
+    return { here: decode(key), before: decode(value) };
   });
 }

@@ -8,38 +8,43 @@ import { takeSetAside } from "./set-aside.ts";
 
 /**
  * After the death of all clients, in the transaction of the repair: a file gets the name back that nothing else has
- * since, and is removed where the rename had come to its end.
+ * since, and loses the one that it was given where the rename had come to its end.
  */
 export function settleSetAside(context: Context): void {
   const { state, log } = context;
-  for (const { inode, directory, name } of takeSetAside(context)) {
-    const now = state.entries.parent(inode);
-    const child = state.inodes.get(inode);
-    const here = now === undefined ? undefined : state.inodes.get(now.directory);
-    if (child === undefined || now === undefined || here === undefined) continue;
-    const before = now.directory === directory ? here : state.inodes.get(directory);
+  for (const { here, before } of takeSetAside(context)) {
+    const entry = state.entries.get(here.directory, here.name);
+    const child = entry === undefined ? undefined : state.inodes.get(entry.inode);
+    const now = state.inodes.get(here.directory);
+    if (entry === undefined || child === undefined || now === undefined) continue;
+    const then = before.directory === here.directory ? now : state.inodes.get(before.directory);
     const isFree =
-      before !== undefined && before.links > 0 && state.entries.get(directory, name) === undefined;
+      then !== undefined &&
+      then.links > 0 &&
+      state.entries.get(before.directory, before.name) === undefined;
     log.warn(`A file that was open under another's name is ${isFree ? "back" : "removed"}`, {
-      ...{ inode, path: name, directory },
+      ...{ inode: child.id, path: before.name, directory: before.directory },
     });
-    if (isFree) restore(context, { here, before, child }, now.name, name);
-    else unlink(context, here, now.name, child, context.now());
+    if (isFree) {
+      const rows = { now, then, child };
+      restore(context, rows, here.name, before.name, entry.isLink);
+    } else unlink(context, now, here.name, child, context.now());
   }
 }
 
 function restore(
   context: Context,
-  rows: { readonly here: InodeRow; readonly before: InodeRow; readonly child: InodeRow },
+  rows: { readonly now: InodeRow; readonly then: InodeRow; readonly child: InodeRow },
   from: FileName,
   to: FileName,
+  isLink: boolean,
 ): void {
   const { state } = context;
-  const { here, before, child } = rows;
+  const { now: here, then: before, child } = rows;
   const now = context.now();
   removeName(state, here, from, child, now);
   child.change += 1;
   state.inodes.put(child);
-  addName(state, before, to, child, now);
+  addName(state, before, to, child, now, isLink);
   markMoved(state, child.id, { fromLocal: true, toLocal: false, nowMs: context.nowMs() });
 }

@@ -1,5 +1,5 @@
 import type { Attributes, FileType, InodeNumber, Timespec } from "../vfs/attributes.ts";
-import type { Space } from "../vfs/file-system.ts";
+import { maxLinks, type Space } from "../vfs/file-system.ts";
 import type { XdrWriter } from "../xdr/writer.ts";
 import { leaseSeconds, maxTransferBytes } from "./limits.ts";
 import { type fattr4_name, fattr4_number } from "./wire/attribute.ts";
@@ -119,7 +119,7 @@ export const attributeRows: readonly AttributeRow[] = [
   constant("FATTR4_FH_EXPIRE_TYPE", (writer) => writer.u32(fh_expire_type.FH4_PERSISTENT)),
   object("FATTR4_CHANGE", (writer, { change }) => writer.offset(change)),
   object("FATTR4_SIZE", (writer, { sizeBytes }) => writer.offset(sizeBytes)),
-  truth("FATTR4_LINK_SUPPORT", false),
+  truth("FATTR4_LINK_SUPPORT", true),
   truth("FATTR4_SYMLINK_SUPPORT", true),
   truth("FATTR4_NAMED_ATTR", false),
   constant("FATTR4_FSID", (writer, { fsid }) => fsid4.encode(writer, fsid)),
@@ -138,7 +138,7 @@ export const attributeRows: readonly AttributeRow[] = [
   constant("FATTR4_FILES_TOTAL", (writer, source) => writer.offset(source.space().totalFiles)),
   truth("FATTR4_HOMOGENEOUS", true),
   constant("FATTR4_MAXFILESIZE", (writer) => writer.offset(Number.MAX_SAFE_INTEGER)),
-  constant("FATTR4_MAXLINK", (writer) => writer.u32(1)),
+  constant("FATTR4_MAXLINK", (writer) => writer.u32(maxLinks)),
   constant("FATTR4_MAXNAME", (writer) => writer.u32(255)),
   constant("FATTR4_MAXREAD", (writer) => writer.offset(maxTransferBytes)),
   constant("FATTR4_MAXWRITE", (writer) => writer.offset(maxTransferBytes)),

@@ -8,6 +8,7 @@ import { type FileName, fileName } from "../vfs/name.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import { resolveConflict } from "./conflict.ts";
+import { takeName } from "./link-names.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
 import { adoptOwn, keepDeleted } from "./own-objects.ts";
 import {
@@ -16,6 +17,8 @@ import {
   changeDirectory,
   parentOf,
   removeName,
+  removeOthers,
+  replaceFile,
   type SeenObject,
 } from "./remote-change.ts";
 import type { Revalidator } from "./revalidator.ts";
@@ -106,6 +109,7 @@ export class Conflicts {
     const { remote } = state.inodes.get(inode) ?? {};
     if (remote === undefined) return;
     const seen = await this.#revalidator.look(remote.key);
+    if (seen === undefined) await context.recheckLinks(inode);
     const row = state.inodes.get(inode);
     if (row?.remote?.key !== remote.key || row.remote.etag !== remote.etag) return;
     if (seen !== undefined) {
@@ -166,6 +170,7 @@ export class Conflicts {
       const parent = parentOf(context, inode);
       const row = state.inodes.get(inode);
       if (parent === undefined || row === undefined) return;
+      if (how === "giveWay" && this.#keepOthers(row, parent, by)) return;
       if (how === "remove") {
         removeName(context, parent.directory, parent.name);
       } else {
@@ -188,6 +193,22 @@ export class Conflicts {
       if (by !== undefined) this.#place(parent.directory, parent.name, by);
       state.inodes.put(parent.directory);
     });
+  }
+
+  /** A file with other names goes on under those; S3's object has the path. */
+  #keepOthers(
+    row: InodeRow,
+    parent: { readonly directory: InodeRow; readonly name: FileName },
+    by: { readonly key: ObjectKey; readonly seen: SeenObject } | undefined,
+  ): boolean {
+    const { state } = this.#context;
+    if (row.links <= 1 || state.entries.ofInode(row.id).length <= 1) return false;
+    takeName(this.#context, parent.directory, parent.name);
+    if (by !== undefined) {
+      this.#place(parent.directory, parent.name, by);
+      state.inodes.put(parent.directory);
+    }
+    return true;
   }
 
   #directoryOf(key: ObjectKey): InodeRow | undefined {
@@ -239,14 +260,28 @@ export class Conflicts {
         this.#buryOld(remote);
         return;
       }
+      const by = seen === undefined ? undefined : { key, seen };
+      const above = parentOf(context, inode);
+      // What was changed at S3 is not the file itself: it goes on under its other names.
+      if (remote?.key !== key && above !== undefined && this.#keepOthers(row, above, by)) {
+        this.#buryOld(remote);
+        return;
+      }
       const directory = lostAndFound(state, options.volumeId, context.now());
       const parent = parentOf(context, inode);
       const found = state.inodes.get(directory);
       if (parent === undefined || found === undefined) return;
-      state.entries.remove(parent.directory.id, parent.name);
-      changeDirectory(context, parent.directory);
-      if (seen !== undefined) this.#place(parent.directory, parent.name, { key, seen });
-      state.inodes.put(parent.directory);
+      if (row.links > 1 && seen !== undefined) {
+        state.journal.unbury(key);
+        replaceFile(context, row, key, seen);
+      } else {
+        state.entries.remove(parent.directory.id, parent.name);
+        changeDirectory(context, parent.directory);
+        removeOthers(context, row, parent.directory);
+        if (by !== undefined) this.#place(parent.directory, parent.name, by);
+        state.inodes.put(parent.directory);
+      }
+      row.links = 1;
       const name = lostName(inode, parent.name);
       addName(state, found, name, row, context.now());
       row.dirty |= dirtyBits.local;

@@ -24,7 +24,9 @@ export class ExportWaits {
   exported(inode: InodeNumber): Promise<void> | undefined {
     const row = this.#context.state.inodes.get(inode);
     if (row === undefined || row.links === 0) return undefined;
-    if (row.dirty === 0 && !this.#context.hasLiveAttempt(inode)) return undefined;
+    const link = this.#context.state.links.ofInode(inode);
+    const isTold = link === undefined || link.dirtySinceMs === 0;
+    if (row.dirty === 0 && isTold && !this.#context.hasLiveAttempt(inode)) return undefined;
     if (row.dirty >= dirtyBits.local && !this.#hasLost(row)) return undefined;
     let next = this.#next.get(inode);
     if (next === undefined) {

@@ -14,6 +14,8 @@ import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import type { Conflicts } from "./conflicts.ts";
 import { isUnsent } from "./fs-error.ts";
+import { linkHeader } from "./link-record.ts";
+import type { LinkRecords } from "./link-records.ts";
 import { headersOf, remoteObject } from "./object-version.ts";
 import { encodeDevice, encodePosix } from "./posix-metadata.ts";
 import type { Revalidator } from "./revalidator.ts";
@@ -33,6 +35,7 @@ export class Exporter {
   readonly #attempts: Attempts;
   readonly #bases: Bases;
   readonly #conflicts: Conflicts;
+  readonly #links: LinkRecords;
   readonly #revalidator: Revalidator;
   readonly #uploader: Uploader;
 
@@ -42,6 +45,7 @@ export class Exporter {
       readonly attempts: Attempts;
       readonly bases: Bases;
       readonly conflicts: Conflicts;
+      readonly links: LinkRecords;
       readonly revalidator: Revalidator;
       readonly uploader: Uploader;
     },
@@ -50,19 +54,23 @@ export class Exporter {
     this.#attempts = parts.attempts;
     this.#bases = parts.bases;
     this.#conflicts = parts.conflicts;
+    this.#links = parts.links;
     this.#revalidator = parts.revalidator;
     this.#uploader = parts.uploader;
   }
 
   /**
    * Makes S3 have the inode as it is at some moment after this call: its bytes, metadata and name. Conflicts are
-   * settled on the way. @throws {ObjectStoreError}, {FsError}: it stays dirty.
+   * settled on the way. `chain`: the records of files with several names that wait for this export.
+   * @throws {ObjectStoreError}, {FsError}: it stays dirty.
    */
-  async export(inode: InodeNumber): Promise<Exported> {
+  async export(inode: InodeNumber, chain: ReadonlySet<string> = new Set()): Promise<Exported> {
     for (let round = 0; round < maxRounds; round++) {
       const key = this.#target(inode);
       if (key === undefined) return undefined;
-      await this.#bases.clear(key, inode, (other) => this.export(other));
+      await this.#bases.clear(key, inode, (other) => this.export(other, chain));
+      // A record that still says that the object is another file's would give its names this one's content.
+      await this.#links.isFree(key, inode, chain);
       using _ = await this.#context.locks.acquire(inode);
       const result = await this.#round(inode, key);
       if (result !== "again") return result;
@@ -222,12 +230,15 @@ export class Exporter {
         : 0;
     const mark = writeMark(state.db.volumeUuid, { inode: row.id, generation, attempt: id });
     const { tags: _, ...kept } = row.headers ?? { metadata: {} };
+    const { [linkHeader]: __, ...metadata } = kept.metadata;
+    const link = state.links.ofInode(row.id);
     const headers: ObjectHeaders = {
       ...this.#defaults(row),
       ...kept,
       ...(tags === undefined ? {} : { tags }),
       metadata: {
-        ...row.headers?.metadata,
+        ...metadata,
+        ...(link === undefined ? {} : { [linkHeader]: link.id }),
         ...encodePosix(row),
         ...encodeDevice(row),
         [markHeader]: mark,

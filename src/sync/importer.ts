@@ -1,10 +1,11 @@
 import type { InodeRow } from "../cache/inodes.ts";
 import { rootInode } from "../cache/volume-state.ts";
-import type { ListedObject, ListPage } from "../s3/object-store.ts";
+import type { ListedObject, ListPage, ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
-import { detailOf } from "./attempt-detail.ts";
 import { toFsError } from "./fs-error.ts";
+import { LinkImport } from "./link-import.ts";
+import type { LinkRecords } from "./link-records.ts";
 import { listedName } from "./listed-name.ts";
 import {
   applyObject,
@@ -13,9 +14,10 @@ import {
   removeUnlisted,
 } from "./listing-changes.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
-import { addDirectory, addObject, removeName } from "./remote-change.ts";
+import { addDirectory, removeName } from "./remote-change.ts";
+import type { Revalidator } from "./revalidator.ts";
+import { Suspects } from "./suspects.ts";
 import type { SyncContext } from "./sync-context.ts";
-import { markHeader } from "./write-mark.ts";
 
 /** What the importer tells the rest of the engine. */
 export interface ImporterEvents {
@@ -33,10 +35,25 @@ export class Importer {
   /** When a background listing of a directory last failed. */
   readonly #failedMs = new Map<InodeNumber, number>();
   readonly #hidden = new Map<InodeNumber, number>();
+  readonly #suspects: Suspects;
+  readonly #links: LinkImport;
 
-  constructor(context: SyncContext, events: ImporterEvents) {
+  constructor(
+    context: SyncContext,
+    events: ImporterEvents,
+    parts: { readonly records: LinkRecords; readonly revalidator: Revalidator },
+  ) {
     this.#context = context;
     this.#events = events;
+    const look = (key: ObjectKey) => parts.revalidator.look(key);
+    this.#suspects = new Suspects(context, look, events.buried);
+    const objects = (directory: InodeNumber) => this.#objects(directory);
+    this.#links = new LinkImport(context, { records: parts.records, look, objects });
+  }
+
+  /** Makes the directories that a key is in known. */
+  reach(key: ObjectKey): Promise<void> {
+    return this.#links.reach(key);
   }
 
   /** Keys that no path can express, as of the latest listing of each directory. */
@@ -99,32 +116,23 @@ export class Importer {
 
   async #list(directory: InodeNumber): Promise<void> {
     const context = this.#context;
-    const { state, store } = context;
+    const { state } = context;
     const prefix = context.directoryPrefix(directory);
     if (prefix === undefined) {
       this.#finish(directory, context.nowMs());
       return;
     }
+    await this.#links.fresh();
     using _ = context.touched.listing();
     const begun = { ms: context.nowMs(), sequence: context.touched.sequence };
     const findings: ListingFindings = { hidden: 0, suspects: [] };
     const seen = new Set<FileName>();
-    let marker: ListedObject | undefined;
-    let token: string | undefined;
-    do {
-      const sequence = context.touched.sequence;
-      const page = await store.list(
-        { prefix, delimiter: "/", ...(token === undefined ? {} : { token }) },
-        { signal: context.signal },
-      );
-      marker = page.objects.find(({ key }) => key === prefix) ?? marker;
-      const isThere = context.transaction(() =>
-        this.#applyPage(directory, prefix, page, { sequence, findings, seen }),
-      );
-      if (!isThere) return; // removed or renamed meanwhile: what it is now is asked for anew
-      token = page.nextToken;
-    } while (token !== undefined);
-    await this.#judgeSuspects(directory, prefix, findings);
+    const pages = await this.#pages(directory, prefix, findings, seen);
+    if (pages === undefined) return; // removed or renamed meanwhile: what it is now is asked for anew
+    const { marker } = pages;
+    await this.#suspects.judge(directory, prefix, findings);
+    for (const name of await this.#links.showIn(directory, prefix)) seen.add(name);
+    await this.#links.recheckUnseen(directory, prefix, seen);
     let after = 0;
     for (;;) {
       const entries = state.entries.page(directory, after, 500);
@@ -151,6 +159,42 @@ export class Importer {
       this.#hidden.set(directory, findings.hidden);
     }
     if (isFirst) this.#events.imported(directory);
+  }
+
+  /** Applies all pages of a listing; undefined when the directory is another one meanwhile. */
+  async #pages(
+    directory: InodeNumber,
+    prefix: string,
+    findings: ListingFindings,
+    seen: Set<FileName>,
+  ): Promise<{ readonly marker: ListedObject | undefined } | undefined> {
+    const { touched, store, signal } = this.#context;
+    let marker: ListedObject | undefined;
+    let token: string | undefined;
+    do {
+      const { sequence } = touched;
+      const page = await store.list(
+        { prefix, delimiter: "/", ...(token === undefined ? {} : { token }) },
+        { signal },
+      );
+      marker = page.objects.find(({ key }) => key === prefix) ?? marker;
+      const isThere = this.#context.transaction(() =>
+        this.#applyPage(directory, prefix, page, { sequence, findings, seen }),
+      );
+      if (!isThere) return undefined;
+      token = page.nextToken;
+    } while (token !== undefined);
+    return { marker };
+  }
+
+  /** Adds what a directory's listing shows, which is not the whole of it: names of files elsewhere may be missing. */
+  async #objects(directory: InodeNumber): Promise<void> {
+    const prefix = this.#context.directoryPrefix(directory);
+    if (prefix === undefined) return;
+    using _ = this.#context.touched.listing();
+    const findings: ListingFindings = { hidden: 0, suspects: [] };
+    if ((await this.#pages(directory, prefix, findings, new Set())) === undefined) return;
+    await this.#suspects.judge(directory, prefix, findings);
   }
 
   /** The directory, if it is still the one under the prefix. */
@@ -230,46 +274,9 @@ export class Importer {
     });
   }
 
-  /** Objects under keys that a request of ours was sent to: those that such a request made are removed again. */
-  async #judgeSuspects(
-    directory: InodeNumber,
-    prefix: string,
-    findings: ListingFindings,
-  ): Promise<void> {
-    const context = this.#context;
-    const { state, store } = context;
-    for (const { name, object, sequence } of findings.suspects) {
-      const head = await store.head(object.key, { signal: context.signal });
-      if (head.kind === "notFound") continue;
-      context.transaction(() => {
-        const row = this.#directory(directory, prefix);
-        if (row === undefined || context.touched.isAfter(object.key, sequence)) return;
-        if (state.entries.get(directory, name) !== undefined) return;
-        // A file, a deletion or a request of ours has to do with it now: the next listing tells more.
-        if (state.inodes.byRemoteKey(object.key).length > 0) return;
-        if (state.journal.tombstone(object.key) !== undefined) return;
-        if (state.journal.ofKey(object.key).some((attempt) => attempt.state === "sent")) return;
-        const mark = head.metadata[markHeader];
-        const isOurs = state.journal
-          .ofKey(object.key)
-          .some((attempt) => mark === detailOf(attempt).mark);
-        if (!isOurs) {
-          addObject(context, row, name, object.key, head);
-          state.inodes.put(row);
-          return;
-        }
-        context.log.warn("Removing an object that a request of ours made after it was given up", {
-          key: object.key,
-        });
-        state.journal.bury({
-          key: object.key,
-          etag: head.etag,
-          versionId: head.versionId,
-          sinceMs: 0,
-        });
-      });
-      this.#events.buried();
-    }
+  /** See `Synchroniser.linksReady`. */
+  linksReady(inode: InodeNumber): Promise<void> | undefined {
+    return this.#links.linksReady(inode);
   }
 
   /** See `Synchroniser.subtreeReady`. */
@@ -298,6 +305,7 @@ export class Importer {
       this.#finish(directory, context.nowMs());
       return;
     }
+    await this.#links.fresh();
     using _ = context.touched.listing();
     const unlisted = (): InodeNumber[] =>
       [directory, ...state.entries.descendants(directory)].filter((id) => {
@@ -324,6 +332,7 @@ export class Importer {
       if (!isThere) return;
       token = page.nextToken;
     } while (token !== undefined);
+    await this.#links.showBelow(prefix, fill);
     context.transaction(() => {
       for (const id of fill) {
         const row = state.inodes.get(id);

@@ -40,14 +40,34 @@ export function applyObject(
   if (entry !== undefined) {
     const row = state.inodes.get(entry.inode);
     if (row?.type === "directory") findings.hidden += 1;
+    else if (entry.isLink) meetLink(context, name, { object, sequence }, findings);
     else if (row?.remote?.key === key) updateVersion(context, directory, name, row, object);
     return; // else made or moved here: its export will meet the object
+  }
+  if (state.links.namesAt(key).some(({ isPrimary }) => !isPrimary)) {
+    meetLink(context, name, { object, sequence }, findings);
+    return;
   }
   if (isUnderWay(context, key)) {
     meetUnderWay(context, directory, name, { object, sequence }, findings);
     return;
   }
   addObject(context, directory, name, key, object);
+}
+
+/**
+ * There is an object where a file has a further name: what was there before the name and is still to go, or it is to be
+ * looked at.
+ */
+function meetLink(
+  { state }: SyncContext,
+  name: FileName,
+  { object, sequence }: { readonly object: ListedObject; readonly sequence: number },
+  findings: ListingFindings,
+): void {
+  if (state.journal.tombstone(object.key)?.etag === object.etag) return;
+  if (state.inodes.byRemoteKey(object.key).some(({ links }) => links > 0)) return;
+  findings.suspects.push({ name, object, sequence });
 }
 
 /** Whether a deletion, a move or a request of ours has to do with a key; one query, for all the keys without. */
@@ -169,6 +189,7 @@ export function removeUnlisted(
 ): void {
   const { inodes, entries } = context.state;
   if (isLocalName(entry.name, directory.id === rootInode)) return;
+  if (entry.isLink) return; // no object tells of it
   const row = inodes.get(entry.inode);
   if (row === undefined || !context.isClean(row)) return;
   const key = `${prefix}${entry.name}${row.type === "directory" ? "/" : ""}` as ObjectKey;

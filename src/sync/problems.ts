@@ -3,6 +3,7 @@ import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { Superseded } from "./fence.ts";
 import { isUnavailable } from "./fs-error.ts";
+import { idOfLinkKey } from "./link-record.ts";
 import type { SyncProblem } from "./options.ts";
 import type { SyncContext } from "./sync-context.ts";
 
@@ -104,6 +105,8 @@ export class Problems {
       return row !== undefined && row.dirty > 0 && row.dirty < dirtyBits.local;
     }
     const key = subject as ObjectKey;
+    const id = idOfLinkKey(state.prefix, key);
+    if (id !== undefined && (state.links.get(id)?.dirtySinceMs ?? 0) > 0) return true;
     return (
       state.journal.tombstone(key) !== undefined ||
       state.journal.ofKey(key).some((attempt) => attempt.state === "sent")

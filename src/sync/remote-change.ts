@@ -4,6 +4,7 @@ import { rootInode } from "../cache/volume-state.ts";
 import type { ObjectInfo, ObjectKey, ObjectVersion } from "../s3/object-store.ts";
 import type { FileType, InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
+import { bindByKey } from "./link-binding.ts";
 import { headersOf, remoteObject } from "./object-version.ts";
 import { decodeDevice, decodePosix, timeOfMs } from "./posix-metadata.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -31,6 +32,7 @@ function insert(
     name,
     cookie: directory.nextCookie,
     inode: row.id,
+    isLink: false,
   });
   directory.nextCookie += 1;
   if (row.type === "directory") directory.links += 1;
@@ -38,16 +40,9 @@ function insert(
   return row.id;
 }
 
-/** Adds the object under `key` as a new file whose attributes are not known yet. The caller puts `directory`. */
-export function addObject(
-  context: SyncContext,
-  directory: InodeRow,
-  name: FileName,
-  key: ObjectKey,
-  version: ObjectVersion,
-): InodeNumber {
+function objectRow(context: SyncContext, key: ObjectKey, version: ObjectVersion): InodeRow {
   const { uid, gid, fileMode } = context.options;
-  return insert(context, directory, name, {
+  return {
     ...newInode(context.state.inodes.allocate(), {
       type: "file",
       mode: fileMode,
@@ -60,7 +55,48 @@ export function addObject(
     remote: remoteObject(key, version),
     exact: false,
     checkedMs: context.nowMs(),
-  });
+  };
+}
+
+/** Adds the object under `key` as a new file whose attributes are not known yet. The caller puts `directory`. */
+export function addObject(
+  context: SyncContext,
+  directory: InodeRow,
+  name: FileName,
+  key: ObjectKey,
+  version: ObjectVersion,
+): InodeNumber {
+  const inode = insert(context, directory, name, objectRow(context, key, version));
+  bindByKey(context, inode, key);
+  return inode;
+}
+
+/**
+ * Gives all names of a file, of which it has several, to a new one for the object under its primary name. The old one
+ * stays without a name: the caller puts it where it belongs, or lets it go.
+ */
+export function replaceFile(
+  context: SyncContext,
+  old: InodeRow,
+  key: ObjectKey,
+  seen: SeenObject,
+): InodeRow {
+  const { entries, inodes, links } = context.state;
+  const row = objectRow(context, key, seen.info);
+  applyAttributes(context, row, seen, { ownership: false, times: false });
+  row.links = old.links;
+  inodes.put(row);
+  entries.giveAll(old.id, row.id);
+  const link = links.ofInode(old.id);
+  if (link !== undefined) links.put({ ...link, inode: row.id });
+  for (const { directory } of entries.ofInode(row.id)) {
+    const above = inodes.get(directory);
+    if (above === undefined) continue;
+    changeDirectory(context, above);
+    inodes.put(above);
+  }
+  context.touched.touch(key);
+  return row;
 }
 
 /** Adds a directory that keys imply; its names and attributes are not known yet. The caller puts `directory`. */
@@ -84,8 +120,9 @@ export function addDirectory(
 }
 
 /**
- * Removes a name that S3 does not have any more. The inode stays without a name, a link or an object for as long
- * as it is held. The caller puts `directory`.
+ * Removes a name that S3 does not have any more; of a file with several the primary one with all the others, since the
+ * file is gone. The inode stays without a name, a link or an object for as long as it is held. The caller puts
+ * `directory`.
  */
 export function removeName(context: SyncContext, directory: InodeRow, name: FileName): void {
   const { entries, inodes } = context.state;
@@ -96,6 +133,7 @@ export function removeName(context: SyncContext, directory: InodeRow, name: File
   const row = inodes.get(entry.inode);
   if (row === undefined) return;
   if (row.type === "directory") directory.links -= 1;
+  else removeOthers(context, row, directory);
   row.links = 0;
   row.remote = undefined;
   row.dirty = 0;
@@ -103,6 +141,22 @@ export function removeName(context: SyncContext, directory: InodeRow, name: File
   row.changeTime = context.now();
   inodes.put(row);
   context.unlinked(row.id);
+}
+
+/** Removes the names left of a file that is gone, and has its record deleted. The caller puts `directory`. */
+export function removeOthers(context: SyncContext, row: InodeRow, directory: InodeRow): void {
+  const { entries, inodes, links } = context.state;
+  const link = links.ofInode(row.id);
+  if (link === undefined) return;
+  for (const other of entries.ofInode(row.id)) {
+    entries.remove(other.directory, other.name);
+    const above = other.directory === directory.id ? directory : inodes.get(other.directory);
+    if (above === undefined) continue;
+    changeDirectory(context, above);
+    if (above !== directory) inodes.put(above);
+  }
+  links.touch(row.id, context.nowMs());
+  context.changed();
 }
 
 /** Removes a directory with everything below it, all of which the caller found clean. The caller puts `directory`. */

@@ -13,6 +13,7 @@ import {
   isUnseen,
   parentOf,
   removeName,
+  replaceFile,
   type SeenObject,
   seenType,
 } from "./remote-change.ts";
@@ -104,6 +105,7 @@ export class Revalidator {
       }
       try {
         const seen = await this.look(key);
+        if (seen === undefined) await context.recheckLinks(inode);
         if (row.type === "directory") this.#applyMarker(inode, key, seen);
         else if (row.remote !== undefined) this.apply(inode, row.remote, seen);
       } catch (error) {
@@ -200,7 +202,10 @@ export class Revalidator {
   async revalidate(inode: InodeNumber): Promise<Revalidation> {
     const remote = this.#context.state.inodes.get(inode)?.remote;
     if (remote === undefined) return "overtaken";
-    return this.apply(inode, remote, await this.look(remote.key));
+    const seen = await this.look(remote.key);
+    // Another node may have moved the object of a file with several names to another of them.
+    if (seen === undefined) await this.#context.recheckLinks(inode);
+    return this.apply(inode, remote, seen);
   }
 
   /** Takes over what S3 said of the object of an inode, which was `asked` when the question was sent. */
@@ -254,6 +259,12 @@ export class Revalidator {
     const context = this.#context;
     const parent = parentOf(context, row.id);
     if (parent === undefined) return;
+    if (by !== undefined && row.links > 1) {
+      replaceFile(context, row, by.key, by.seen);
+      context.state.inodes.put({ ...row, links: 0, remote: undefined, dirty: 0 });
+      context.unlinked(row.id);
+      return;
+    }
     removeName(context, parent.directory, parent.name);
     if (by !== undefined) {
       const inode = addObject(context, parent.directory, parent.name, by.key, by.seen.info);

@@ -3,6 +3,8 @@ import type { Attempts } from "./attempts.ts";
 import type { Exporter } from "./exporter.ts";
 import { type Fence, Superseded } from "./fence.ts";
 import { isUnavailable } from "./fs-error.ts";
+import { linkRecordKey } from "./link-record.ts";
+import type { LinkRecords } from "./link-records.ts";
 import type { FlushResult } from "./options.ts";
 import type { Problems } from "./problems.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -21,6 +23,7 @@ export class Scheduler {
   readonly #attempts: Attempts;
   readonly #problems: Problems;
   readonly #fence: Fence;
+  readonly #links: LinkRecords;
   readonly #parallel: number;
   readonly #queue: InodeNumber[] = [];
   /** Queued or running. */
@@ -40,6 +43,7 @@ export class Scheduler {
       readonly attempts: Attempts;
       readonly problems: Problems;
       readonly fence: Fence;
+      readonly links: LinkRecords;
     },
   ) {
     this.#context = context;
@@ -48,6 +52,7 @@ export class Scheduler {
     this.#attempts = parts.attempts;
     this.#problems = parts.problems;
     this.#fence = parts.fence;
+    this.#links = parts.links;
     this.#parallel = context.options.parallelFiles ?? 16;
   }
 
@@ -170,7 +175,11 @@ export class Scheduler {
   async #exportOne(inode: InodeNumber): Promise<number | undefined> {
     const context = this.#context;
     try {
-      const exported = await this.#fence.run(() => this.#exporter.export(inode));
+      const exported = await this.#fence.run(async () => {
+        const done = await this.#exporter.export(inode);
+        await this.#links.syncOf(inode);
+        return done;
+      });
       this.#problems.succeeded(inode);
       return exported?.sizeBytes;
     } catch (error) {
@@ -196,6 +205,7 @@ export class Scheduler {
     this.#deleting = true;
     void context.track(
       this.#settleLeft()
+        .then(() => this.#writeRecords(sinceMs, () => {}))
         .then(() => this.#deleteDue(sinceMs, () => {}))
         .catch((error: unknown) => {
           if (!context.signal.aborted) context.log.error("Cannot delete objects", { error });
@@ -203,6 +213,7 @@ export class Scheduler {
         .finally(() => {
           this.#deleting = false;
           this.#attempts.forgetOld();
+          this.#links.forgetOld();
           this.#wakeForDeletions();
         }),
     );
@@ -211,13 +222,36 @@ export class Scheduler {
   #wakeForDeletions(): void {
     const { state } = this.#context;
     const [oldest] = state.journal.tombstones(Number.MAX_SAFE_INTEGER, 1);
-    if (oldest === undefined) return;
+    const { oldestMs } = state.links.pending();
+    if (oldest === undefined && oldestMs === 0) return;
     const nowMs = this.#context.nowMs();
-    const dueMs = oldest.sinceMs + this.#delayMs();
+    const dueMs = Math.min(oldest?.sinceMs ?? oldestMs, oldestMs || nowMs) + this.#delayMs();
     // One that is still there though it was due waits for a file, or for S3.
     this.#wakeAt(
       Math.max(dueMs, nowMs + (dueMs <= nowMs ? 1000 : 0), this.#problems.pausedUntilMs),
     );
+  }
+
+  /** Writes the records of files with several names that are due, some at the same time. */
+  async #writeRecords(sinceMs: number, done: () => void): Promise<void> {
+    const due = this.#context.state.links.dirty(sinceMs);
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let link = due[next++]; link !== undefined; link = due[next++]) {
+        const { id } = link;
+        if (this.#context.signal.aborted) return;
+        if (this.#problems.pausedUntilMs > this.#context.nowMs()) return;
+        const key = linkRecordKey(this.#context.state.prefix, id);
+        try {
+          await this.#fence.run(() => this.#links.sync(id));
+          this.#problems.succeeded(key);
+          done();
+        } catch (error) {
+          if (!this.#context.signal.aborted) this.#problems.failed(key, key, error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(due.length, this.#parallel) }, work));
   }
 
   /** Deletes the objects of tombstones up to an age, some at the same time; `done` hears of each success. */
@@ -286,7 +320,7 @@ export class Scheduler {
     const pending = state.inodes.pending();
     return {
       ...tally,
-      pendingFiles: pending.files + state.journal.countTombstones(),
+      pendingFiles: pending.files + state.links.pending().count + state.journal.countTombstones(),
       pendingBytes: pending.bytes,
       errors: this.#problems.list(),
     };
@@ -322,6 +356,9 @@ export class Scheduler {
     await Promise.all(Array.from({ length: this.#parallel }, work));
     if (isOver()) return;
     await this.#settleLeft();
+    await this.#writeRecords(Number.MAX_SAFE_INTEGER, () => {
+      tally.files += 1;
+    });
     // Twice: a deletion may find a newer object of ours, which the second round deletes.
     for (let round = 0; round < 2; round++) {
       await this.#deleteDue(Number.MAX_SAFE_INTEGER, () => {

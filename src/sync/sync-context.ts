@@ -95,6 +95,9 @@ export class SyncContext {
   /** Called for {@link changed}. */
   onChanged: () => void = () => {};
 
+  /** Reads the record of a file with several names again: another node may have moved its object. */
+  recheckLinks: (inode: InodeNumber) => Promise<void> = () => Promise.resolve();
+
   /** See `Synchroniser.whenUnlinked`. */
   whenUnlinked(drop: (inode: InodeNumber) => void): void {
     this.#drop = drop;
@@ -129,7 +132,7 @@ export class SyncContext {
     return row.links === 0 ? undefined : this.state.keyOf(row.id, row.type === "directory");
   }
 
-  /** The inode that a key of this volume names now, or undefined. */
+  /** The inode whose object a key of this volume stands for now, or undefined: a file's further names stand for none. */
   inodeAt(key: ObjectKey): InodeRow | undefined {
     if (!key.startsWith(this.state.prefix)) return undefined;
     const isDirectory = key.endsWith("/");
@@ -137,7 +140,7 @@ export class SyncContext {
     let at: InodeNumber = rootInode;
     for (const part of path.split("/")) {
       const entry = this.state.entries.get(at, part as FileName);
-      if (entry === undefined) return undefined;
+      if (entry === undefined || entry.isLink) return undefined;
       at = entry.inode;
     }
     const row = this.state.inodes.get(at);

@@ -7,6 +7,7 @@ import { Exporter } from "./exporter.ts";
 import { Fence } from "./fence.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Importer } from "./importer.ts";
+import { LinkRecords } from "./link-records.ts";
 import type { FlushResult, SyncDependencies, SyncOptions, SyncStatus } from "./options.ts";
 import { Prefetcher } from "./prefetcher.ts";
 import { Problems } from "./problems.ts";
@@ -42,11 +43,20 @@ export class SyncEngine implements Synchroniser {
     const bases = new Bases(context, fetcher, revalidator);
     const conflicts = new Conflicts(context, { revalidator, attempts, bases });
     const uploader = new Uploader(context);
-    const exporter = new Exporter(context, { attempts, bases, conflicts, revalidator, uploader });
+    const links: LinkRecords = new LinkRecords(context, {
+      export: (inode, chain) => exporter.export(inode, chain),
+      reach: (key) => this.#importer.reach(key),
+      look: (key) => revalidator.look(key),
+    });
+    context.recheckLinks = (inode) => links.recheck(inode);
+    const exporter: Exporter = new Exporter(context, {
+      ...{ attempts, bases, conflicts, links, revalidator, uploader },
+    });
     const tombstones = new Tombstones(context, {
       bases,
       revalidator,
       export: (inode) => exporter.export(inode),
+      links,
     });
     const problems = new Problems(context);
     this.#revalidator = revalidator;
@@ -54,14 +64,20 @@ export class SyncEngine implements Synchroniser {
     this.#conflicts = conflicts;
     this.#problems = problems;
     const fence = new Fence(context, deps.fence);
-    this.#scheduler = new Scheduler(context, { exporter, tombstones, attempts, problems, fence });
+    this.#scheduler = new Scheduler(context, {
+      ...{ exporter, tombstones, attempts, problems, fence, links },
+    });
     this.#exportWaits = new ExportWaits(context, (inode) => this.#scheduler.exportNow(inode));
     context.onChanged = () => this.#scheduler.changed();
     this.#prefetcher = new Prefetcher(context, fetcher);
-    this.#importer = new Importer(context, {
-      imported: (directory) => this.#prefetcher.add(directory),
-      buried: () => this.#scheduler.changed(),
-    });
+    this.#importer = new Importer(
+      context,
+      {
+        imported: (directory) => this.#prefetcher.add(directory),
+        buried: () => this.#scheduler.changed(),
+      },
+      { records: links, revalidator },
+    );
   }
 
   async #baseGone(inode: InodeNumber): Promise<void> {
@@ -84,6 +100,10 @@ export class SyncEngine implements Synchroniser {
 
   subtreeReady(directory: InodeNumber): Promise<void> | undefined {
     return this.#importer.subtreeReady(directory);
+  }
+
+  linksReady(inode: InodeNumber): Promise<void> | undefined {
+    return this.#importer.linksReady(inode);
   }
 
   attributesReady(inodes: readonly InodeNumber[]): Promise<void> | undefined {
@@ -134,10 +154,12 @@ export class SyncEngine implements Synchroniser {
   status(): SyncStatus {
     const { state } = this.#context;
     const pending = state.inodes.pending();
+    const records = state.links.pending();
     const [tombstone] = state.journal.tombstones(Number.MAX_SAFE_INTEGER, 1);
-    const oldest = [pending.oldestMs, tombstone?.sinceMs ?? 0].filter((ms) => ms > 0);
+    const since = [pending.oldestMs, records.oldestMs, tombstone?.sinceMs ?? 0];
+    const oldest = since.filter((ms) => ms > 0);
     return {
-      pendingFiles: pending.files,
+      pendingFiles: pending.files + records.count,
       pendingBytes: pending.bytes,
       pendingDeletions: state.journal.countTombstones(),
       oldestPendingMs:

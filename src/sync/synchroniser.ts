@@ -11,6 +11,8 @@ export interface Synchroniser {
   directoryReady(directory: InodeNumber): Promise<void> | undefined;
   /** The names of the directory and of all directories below it are known: before a rename of it. */
   subtreeReady(directory: InodeNumber): Promise<void> | undefined;
+  /** Every name of the file is known: before one of several is taken away. */
+  linksReady(inode: InodeNumber): Promise<void> | undefined;
   /** Mode, owner and times of these inodes are the objects' own. */
   attributesReady(inodes: readonly InodeNumber[]): Promise<void> | undefined;
   /** The file's remote version was confirmed within `revalidateAfter`, or S3 cannot be asked: before an open. */

@@ -1,9 +1,11 @@
 import type { Tombstone } from "../cache/journal.ts";
+import { rootInode } from "../cache/volume-state.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { detailOf } from "./attempt-detail.ts";
 import type { Bases } from "./bases.ts";
 import { isUnavailable, isUnsent } from "./fs-error.ts";
+import type { LinkRecords } from "./link-records.ts";
 import { rememberDeletion } from "./own-objects.ts";
 import type { Revalidator } from "./revalidator.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -15,6 +17,7 @@ export class Tombstones {
   readonly #bases: Bases;
   readonly #revalidator: Revalidator;
   readonly #export: (inode: InodeNumber) => Promise<unknown>;
+  readonly #links: LinkRecords;
 
   constructor(
     context: SyncContext,
@@ -22,12 +25,14 @@ export class Tombstones {
       readonly bases: Bases;
       readonly revalidator: Revalidator;
       readonly export: (inode: InodeNumber) => Promise<unknown>;
+      readonly links: LinkRecords;
     },
   ) {
     this.#context = context;
     this.#bases = parts.bases;
     this.#revalidator = parts.revalidator;
     this.#export = parts.export;
+    this.#links = parts.links;
   }
 
   /**
@@ -41,6 +46,7 @@ export class Tombstones {
     if (this.#isKept(key)) return false;
     await this.#keepDirectory(key);
     await this.#bases.clear(key, undefined, this.#export);
+    if (!(await this.#isNobodys(key))) return false;
     await state.db.sync();
     using _ = await context.keyLocks.acquire(key);
     if (state.journal.tombstone(key)?.etag !== etag) return true;
@@ -84,6 +90,26 @@ export class Tombstones {
       cut === -1 ? undefined : this.#context.inodeAt(key.slice(0, cut + 1) as ObjectKey);
     if (parent === undefined || parent.remote !== undefined || parent.dirty === 0) return;
     await this.#export(parent.id);
+  }
+
+  /** False while a record says that the object has other names: ours is to be written first. */
+  async #isNobodys(key: ObjectKey): Promise<boolean> {
+    const context = this.#context;
+    const { state } = context;
+    await this.#links.fresh();
+    if (await this.#links.isFree(key, undefined)) return true;
+    const claims = state.links.namesAt(key).filter(({ isPrimary }) => isPrimary);
+    const isOurs = claims.some(({ id }) => (state.links.get(id)?.dirtySinceMs ?? 0) > 0);
+    if (isOurs) return false;
+    // Another node has given it one before it could learn that it is removed here: it stays, and shows again.
+    context.log.warn("Keeping an object that another node has given a further name", { key });
+    context.transaction(() => {
+      state.journal.unbury(key);
+      const above = context.inodeAt(key.slice(0, key.lastIndexOf("/") + 1) as ObjectKey);
+      const directory = above ?? state.inodes.get(rootInode);
+      if (directory?.type === "directory") state.inodes.put({ ...directory, checkedMs: 0 });
+    });
+    return true;
   }
 
   #end(key: ObjectKey, etag: string): void {

@@ -63,6 +63,9 @@ export type CreateMode =
   | { readonly kind: "guarded" }
   | { readonly kind: "exclusive"; readonly verifier: Uint8Array };
 
+/** Most names of one file: what ext4 allows. */
+export const maxLinks = 65_000;
+
 /**
  * A file system, without a word of protocol.
  *
@@ -132,7 +135,12 @@ export interface FileSystem {
       | { readonly type: "symlink"; readonly target: Uint8Array },
     changes: AttributeChanges,
   ): { readonly inode: InodeNumber; readonly directory: ChangeInfo };
-  /** Removes a file or an empty directory. @throws {FsError} NOENT, NOTEMPTY, ACCESS, PERM (sticky), NOTDIR. */
+  /**
+   * Gives what is no directory another name in `directory`. @throws {FsError} ISDIR (the inode is a directory), NOTDIR,
+   * EXIST, ACCESS, MLINK (it has {@link maxLinks} names), NOSPC, NAMETOOLONG, STALE (it has no name any more).
+   */
+  link(call: Call, inode: InodeNumber, directory: InodeNumber, name: FileName): ChangeInfo;
+  /** Removes a name of a file, or an empty directory. @throws {FsError} NOENT, NOTEMPTY, ACCESS, PERM (sticky), NOTDIR. */
   remove(call: Call, directory: InodeNumber, name: FileName): ChangeInfo;
   /**
    * POSIX rename. @throws {FsError} NOENT, EXIST or NOTEMPTY (target in the way), INVAL (into itself), ACCESS, PERM,

@@ -3,6 +3,7 @@ import type { Call } from "../../src/vfs/call.ts";
 import type { FileSystem } from "../../src/vfs/file-system.ts";
 import { alice, Driver, type FileSystemCase, named } from "../support/file-system-driver.ts";
 import { fileSystemData } from "./file-system-data.ts";
+import { fileSystemLinks } from "./file-system-links.ts";
 import { fileSystemPermissions } from "./file-system-permissions.ts";
 import { fileSystemRename } from "./file-system-rename.ts";
 import { fileSystemSparse } from "./file-system-sparse.ts";
@@ -26,6 +27,7 @@ export function fileSystemContract(
     afterEach(() => driver.case.close());
 
     fileSystemNames(current);
+    fileSystemLinks(current);
     fileSystemRename(current);
     fileSystemData(current);
     fileSystemPermissions(current);

@@ -3,6 +3,7 @@ export const fileSuites = [
   "files.guest.ts",
   "sparse.guest.ts",
   "directories.guest.ts",
+  "links.guest.ts",
   "attributes.guest.ts",
   "locks.guest.ts",
   "programs.guest.ts",

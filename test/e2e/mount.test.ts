@@ -20,6 +20,29 @@ mv tree/old tree/new; rm tree/new/2; mv tree/a/large tree/new/3
 truncate -s 1000 tree/a/large-and-cut; ln -s one tree/a/b/link
 `;
 
+/** Files with several names in several directories, whose first names have gone, been renamed, or stay. */
+const makeLinks = `set -eu
+mkdir -p links/d links/e
+for i in 1 2 3 4; do
+  echo "content of $i" > links/d/$i
+  ln links/d/$i links/e/$i; ln links/e/$i links/$i
+done
+sync -f links
+rm links/d/1; mv links/d/2 links/e/moved; mv links/e links/f; rm links/4; echo more >> links/f/4
+`;
+
+/** The names below \`links\` by the file that they are names of, with link count and digest. */
+const listLinks = `cd links && find . -type f | sort | while read -r name; do
+  echo "$(stat -c %i "$name") $(stat -c %h "$name") $(sha256sum "$name")"
+done`;
+
+/** What {@link listLinks} says, whatever the inodes' numbers are. */
+function linkGroups(listing: string): string[][] {
+  const lines = listing.trim().split("\n");
+  const groups = Map.groupBy(lines, (line) => line.slice(0, line.indexOf(" ")));
+  return [...groups.values()].map((group) => group.map((line) => line.slice(line.indexOf(" "))));
+}
+
 // Once with all exports at the end, once amid them.
 for (const { minorVersion, cacheMode, writeBackDelay, entries } of [
   { minorVersion: 2, cacheMode: "full", writeBackDelay: "10m", entries: 10_000 },
@@ -63,6 +86,15 @@ for i in $(seq 150); do [ -z "$(find ${found?.folder}/state/data -type f -size +
 find ${found?.folder}/state/data -type f -size +0`);
         assert.equal(kept, "");
       }
+      // All names come back on a node that has lost everything but the bucket.
+      const [served] = await driver.volumes();
+      await guest.check(`cd ${mount}\n${makeLinks}`);
+      const links = linkGroups(await guest.check(`cd ${mount} && ${listLinks}`));
+      assert.deepEqual(links.map(({ length }) => length).sort(), [2, 2, 3, 3]);
+      await driver.unmount(volume.volumeId, name);
+      await guest.check(`rm -rf ${served?.folder}`);
+      await driver.mount(volume, name, [`vers=4.${minorVersion}`]);
+      assert.deepEqual(linkGroups(await guest.check(`cd ${mount} && ${listLinks}`)), links);
       await driver.unmount(volume.volumeId, name);
       await driver.deprovision(volume.volumeId);
       assert.deepEqual(await s3.buckets(), []);

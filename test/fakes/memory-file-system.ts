@@ -10,17 +10,18 @@ import type {
 } from "../../src/vfs/attributes.ts";
 import type { Call, WaitReason } from "../../src/vfs/call.ts";
 import { FsError } from "../../src/vfs/error.ts";
-import type {
-  Access,
-  Content,
-  CreateMode,
-  DirectoryEntry,
-  DirectoryPage,
-  FileSystem,
-  ReadResult,
-  Space,
-  Stability,
-  XattrMode,
+import {
+  type Access,
+  type Content,
+  type CreateMode,
+  type DirectoryEntry,
+  type DirectoryPage,
+  type FileSystem,
+  maxLinks,
+  type ReadResult,
+  type Space,
+  type Stability,
+  type XattrMode,
 } from "../../src/vfs/file-system.ts";
 import type { FileName, XattrName } from "../../src/vfs/name.ts";
 import {
@@ -196,6 +197,24 @@ export class MemoryFileSystem implements FileSystem {
     if (length > 4095) throw new FsError("NAMETOOLONG", `Target of ${length} bytes`);
     const target = Uint8Array.from(node.target);
     return this.#make(call, parent, name, { type: "symlink", target }, changes);
+  }
+
+  link(call: Call, inode: InodeNumber, directory: InodeNumber, name: FileName): ChangeInfo {
+    this.#begin(call, "link", inode);
+    const child = this.#tree.node(inode);
+    if (child.type === "directory") throw new FsError("ISDIR", `Inode ${inode} is a directory`);
+    const parent = this.#directory(call, directory, { execute: true });
+    if (parent.entries.has(name)) throw new FsError("EXIST", `'${name}' exists`);
+    need(parent, call.caller, { write: true });
+    if (parent.parent === undefined && parent.inode !== this.root) {
+      throw new FsError("NOENT", `Directory ${parent.inode} has been removed`);
+    }
+    if (child.links === 0) throw new FsError("STALE", `Inode ${inode} has no name any more`);
+    if (child.links >= maxLinks) throw new FsError("MLINK", `Inode ${inode} has too many names`);
+    const before = parent.change;
+    this.#tree.addEntry(parent, name, child);
+    this.#tree.changed(child, this.now());
+    return { before, after: parent.change };
   }
 
   remove(call: Call, directory: InodeNumber, name: FileName): ChangeInfo {
@@ -471,6 +490,6 @@ export class MemoryFileSystem implements FileSystem {
   #unlink(directory: Node, name: FileName, child: Node): void {
     this.#tree.removeEntry(directory, name, child);
     this.#tree.changed(child, this.now());
-    if (!this.#holds.has(child.inode)) this.#tree.drop(child.inode);
+    if (child.links === 0 && !this.#holds.has(child.inode)) this.#tree.drop(child.inode);
   }
 }

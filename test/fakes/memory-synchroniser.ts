@@ -45,6 +45,9 @@ export class MemorySynchroniser implements Synchroniser {
   subtreeReady(): undefined {
     return undefined;
   }
+  linksReady(): undefined {
+    return undefined;
+  }
   attributesReady(): undefined {
     return undefined;
   }

@@ -29,7 +29,7 @@ export interface Node {
   modifyTime: Timespec;
   changeTime: Timespec;
   change: number;
-  /** Undefined for the root and for what has no name. */
+  /** Of directories; undefined for the root and for what has no name. */
   parent: InodeNumber | undefined;
 }
 
@@ -108,9 +108,13 @@ export class MemoryTree {
     this.#lastCookie += 1;
     this.undo(() => directory.entries.delete(name));
     directory.entries.set(name, { cookie: this.#lastCookie, inode: child.inode });
-    child.parent = directory.inode;
-    child.links = child.type === "directory" ? 2 : 1;
-    if (child.type === "directory") directory.links += 1;
+    if (child.type === "directory") {
+      child.parent = directory.inode;
+      child.links = 2;
+      directory.links += 1;
+    } else {
+      child.links += 1;
+    }
     this.#touch(directory);
   }
 
@@ -126,9 +130,13 @@ export class MemoryTree {
       }
     });
     directory.entries.delete(name);
-    child.parent = undefined;
-    child.links = 0;
-    if (child.type === "directory") directory.links -= 1;
+    if (child.type === "directory") {
+      child.parent = undefined;
+      child.links = 0;
+      directory.links -= 1;
+    } else {
+      child.links -= 1;
+    }
     this.#touch(directory);
   }
 

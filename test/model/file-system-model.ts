@@ -19,7 +19,7 @@ import { type Node, ReferenceTree } from "./reference-tree.ts";
 
 export type Step =
   | { readonly kind: "create" | "mkdir" | "remove" | "commit" | "open"; readonly path: string }
-  | { readonly kind: "rename"; readonly path: string; readonly to: string }
+  | { readonly kind: "rename" | "link"; readonly path: string; readonly to: string }
   | { readonly kind: "write"; readonly path: string; readonly at: number; readonly size: number }
   | { readonly kind: "truncate"; readonly path: string; readonly size: number }
   | {
@@ -145,6 +145,11 @@ export class FileSystemModel {
       case "rename": {
         const expected = tree.rename(step.path, step.to);
         await this.#both(() => this.#driver.rename(step.path, step.to), expected);
+        break;
+      }
+      case "link": {
+        const expected = tree.link(step.path, step.to);
+        await this.#both(() => this.#driver.link(step.path, step.to), expected);
         break;
       }
       case "write": {
@@ -282,9 +287,16 @@ export class FileSystemModel {
     this.#bucketChanged();
     const { objects } = this.#volume.bucket;
     const expected = new Map<string, Buffer>();
+    // Of a file with several names, one has the object.
+    for (const [node, paths] of this.#tree.paths()) {
+      const [path, ...others] = paths.filter((each) => objects.has(each));
+      assert.deepEqual(others, [], `objects of one file: ${paths}`);
+      expected.set(path ?? paths[0] ?? "", node.bytes);
+    }
     for (const { path, node } of this.#tree.walk()) {
-      if (node.type === "file") expected.set(path, node.bytes);
-      else if (node.children.size === 0) expected.set(`${path}/`, Buffer.alloc(0));
+      if (node.type === "directory" && node.children.size === 0) {
+        expected.set(`${path}/`, Buffer.alloc(0));
+      }
     }
     for (const [key, bytes] of expected) {
       const object = objects.get(key);
@@ -384,6 +396,9 @@ export class FileSystemModel {
         assert.equal(type, node?.type, at);
         if (node?.type === "file") {
           assert.equal(sizeBytes, node.bytes.length, at);
+          const names = this.#tree.paths().get(node) ?? [];
+          assert.equal(linkCount, names.length, `link count of '${at}'`);
+          for (const name of names) assert.equal(await this.#driver.at(name), inode, at);
           assert.ok((await this.#driver.read(inode)).equals(node.bytes), `bytes of '${at}'`);
           continue;
         }

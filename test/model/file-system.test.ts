@@ -18,6 +18,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: at("commit") },
   { weight: 2, arbitrary: at("open") },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("rename"), path, to: path }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("link"), path, to: path }) },
   { weight: 9, arbitrary: fc.record({ kind: fc.constant("write"), path, at: offset, size }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("truncate"), path, size }) },
   {

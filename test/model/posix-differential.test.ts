@@ -18,6 +18,8 @@ function become({ uid, gid, groups }: Caller): void {
   process.seteuid?.(uid);
 }
 
+const isProtected = fs.readFileSync("/proc/sys/fs/protected_hardlinks", "latin1").trim() === "1";
+
 /** What a system call does with our file system, as the kernel splits it up: the path first, then the operation. */
 class Calls {
   readonly #driver: Driver;
@@ -93,6 +95,35 @@ class Calls {
     if (isDirectory && wanted === "file") throw new FsError("ISDIR", path);
     if (!isDirectory && wanted === "directory") throw new FsError("NOTDIR", path);
     await this.run((call, on) => on.remove(call, directory, name));
+  }
+
+  /** The kernel looks at both paths first; whether the file is a directory, it asks last. */
+  async link(from: string, to: string): Promise<void> {
+    const inode = await this.at(from);
+    const { directory, name } = await this.parent(to);
+    const isThere = await this.at(to).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof FsError && error.code === "NOENT") return false;
+        throw error;
+      },
+    );
+    if (isThere) throw new FsError("EXIST", to);
+    if (isProtected && !(await this.#mayLink(inode))) throw new FsError("PERM", from);
+    await this.run((call, on) =>
+      on.requireAccess(call, directory, { read: false, write: true, execute: true }),
+    );
+    if ((await this.type(from)) === "directory") throw new FsError("PERM", from);
+    await this.run((call, on) => on.link(call, inode, directory, name));
+  }
+
+  /** The kernel's fs.protected_hardlinks, which an NFS client obeys before it asks the server. */
+  async #mayLink(inode: InodeNumber): Promise<boolean> {
+    const { uid, type, mode } = await this.#driver.attributes(inode);
+    if (this.#caller.uid === 0 || this.#caller.uid === uid) return true;
+    if (type !== "file" || (mode & 0o4000) !== 0 || (mode & 0o2010) === 0o2010) return false;
+    const { read, write } = await this.run((call, on) => on.permittedAccess(call, inode));
+    return read && write;
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -172,7 +203,7 @@ function anyStep(below: (n: number) => number): Step {
     local: (base: string) => local(join(base, path), base),
     ours,
   });
-  switch (below(15)) {
+  switch (below(16)) {
     case 0:
     case 1:
     case 2: {
@@ -248,6 +279,12 @@ function anyStep(below: (n: number) => number): Step {
         `chown ${id}:${group}`,
         (full) => fs.chownSync(full, id, group),
         set({ ...(id < 0 ? {} : { uid: id }), ...(group < 0 ? {} : { gid: group }) }),
+      );
+    case 14:
+      return step(
+        `link to ${to}:`,
+        (full, base) => fs.linkSync(full, join(base, to)),
+        (calls) => calls.link(path, to),
       );
     default:
       return step(

@@ -66,6 +66,30 @@ export class ReferenceTree {
     return undefined;
   }
 
+  link(from: string, to: string): Outcome {
+    const source = this.parent(from);
+    if (typeof source.node === "string") return source.node;
+    const child = source.node.children.get(source.name);
+    if (child === undefined) return "NOENT";
+    const target = this.parent(to);
+    const isPlace = this.at(to.slice(0, Math.max(0, to.lastIndexOf("/")))) !== undefined;
+    if (child.type === "directory" && isPlace) return "ISDIR";
+    if (typeof target.node === "string") return target.node;
+    if (child.type === "directory") return "ISDIR";
+    if (target.node.children.has(target.name)) return "EXIST";
+    target.node.children.set(target.name, child);
+    return undefined;
+  }
+
+  /** All paths of each file. */
+  paths(): Map<Node, string[]> {
+    const paths = new Map<Node, string[]>();
+    for (const { path, node } of this.walk()) {
+      if (node.type === "file") paths.set(node, [...(paths.get(node) ?? []), path]);
+    }
+    return paths;
+  }
+
   remove(path: string): Outcome {
     const { node, name } = this.parent(path);
     if (typeof node === "string") return node;

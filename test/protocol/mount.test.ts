@@ -50,7 +50,7 @@ for (const minorVersion of [1, 2] as const) {
         "case_preserving",
         "suppattr_exclcreat",
       );
-      assert.equal(caps.link_support, false);
+      assert.equal(caps.link_support, true);
       assert.equal(caps.symlink_support, true);
       assert.equal(caps.fh_expire_type, 0);
       const fsinfo = await attributesOf(

@@ -46,7 +46,15 @@ const names = ["f0", "f1", "f2"];
 const paths = folders.flatMap((folder) =>
   names.map((name) => (folder === "" ? name : `${folder}/${name}`)),
 );
-const failpoints = ["sync.frozen", "sync.uploaded", "sync.deleted", "sync.recorded"];
+const failpoints = [
+  "sync.frozen",
+  "sync.uploaded",
+  "sync.deleted",
+  "sync.recorded",
+  "sync.linkJournalled",
+  "sync.linkWritten",
+  "sync.linkRecorded",
+];
 
 /** Runs what may be refused for reasons of the file system's own; true when it was done. */
 async function attempt(run: () => Promise<unknown>): Promise<boolean> {
@@ -78,14 +86,28 @@ async function tree(volume: TestVolume, at = ""): Promise<Map<string, Buffer | "
   return found;
 }
 
+function records(volume: TestVolume): { readonly primary: string; readonly names: string[] }[] {
+  const keys = volume.bucket.keys().filter((key) => key.startsWith(".s3files/links/"));
+  return keys.map((key) => JSON.parse(volume.bucket.text(key) ?? ""));
+}
+
+/** A bucket's paths, as objects and the records of files with several names tell them. */
 function bucketTree(volume: TestVolume): Map<string, Buffer | "directory"> {
   const found = new Map<string, Buffer | "directory">();
-  for (const key of volume.bucket.keys()) {
-    const parts = key.split("/");
+  const add = (path: string, object: string): void => {
+    const parts = path.split("/");
     for (let depth = 1; depth < parts.length; depth++) {
       found.set(parts.slice(0, depth).join("/"), "directory");
     }
-    if (!key.endsWith("/")) found.set(key, volume.bucket.bytes(key) ?? Buffer.alloc(0));
+    if (!path.endsWith("/")) found.set(path, volume.bucket.bytes(object) ?? Buffer.alloc(0));
+  };
+  for (const key of volume.bucket.keys()) if (!key.startsWith(".s3files/")) add(key, key);
+  for (const { primary, names } of records(volume)) {
+    assert.ok(volume.bucket.keys().includes(primary), `a record without its object ${primary}`);
+    for (const name of names) {
+      assert.ok(!found.has(name), `an object, or two records, have the name ${name}`);
+      add(name, primary);
+    }
   }
   return found;
 }
@@ -191,7 +213,7 @@ class Moments {
     const { bucket } = this.#volume;
     for (const key of bucket.keys()) {
       const etag = bucket.info(key)?.etag ?? "";
-      if (key.endsWith("/") || this.#checked.has(etag)) continue;
+      if (key.endsWith("/") || key.startsWith(".s3files/") || this.#checked.has(etag)) continue;
       const isKnown = this.#known.has(hash("sha1", bucket.bytes(key) ?? ""));
       assert.ok(isKnown, `${when} object ${key} is no moment of any file`);
       this.#checked.add(etag);
@@ -210,24 +232,34 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
   });
   mutate?.(volume);
   await volume.start();
-  const model = new Map<string, Buffer | "directory">();
+  const model = new Map<string, { data: Buffer } | "directory">();
   for (const path of ["f0", "d0/f0", "d0/d2/f1"]) {
     const data = pattern(Math.floor(random() * 3 * sizes.part), seed);
     volume.bucket.putObject(path, data);
     for (const directory of ["d0", "d0/d2"]) model.set(directory, "directory");
-    model.set(path, data);
+    model.set(path, { data });
   }
+  /** What the model's paths show. */
+  const contents = (): Map<string, Buffer | "directory"> =>
+    new Map([...model].map(([path, what]) => [path, what === "directory" ? what : what.data]));
   const faultChance = pick(random, [0, 0.05, 0.15]);
   await tree(volume);
   addFaults(volume, faultChance, random);
   const moments = new Moments(volume);
   moments.add(Buffer.alloc(0));
-  for (const what of model.values()) if (what !== "directory") moments.add(what);
-  const fileAt = (path: string): Buffer | undefined => {
+  for (const what of model.values()) if (what !== "directory") moments.add(what.data);
+  const fileAt = (path: string): { data: Buffer } | undefined => {
     const found = model.get(path);
-    return Buffer.isBuffer(found) ? found : undefined;
+    return found === "directory" ? undefined : found;
+  };
+  const fill = (path: string, data: Buffer): void => {
+    const file = fileAt(path);
+    if (file === undefined) model.set(path, { data });
+    else file.data = data;
   };
   const move = (from: string, to: string): void => {
+    // POSIX rename(): of two names of one file, both stay.
+    if (fileAt(from) !== undefined && fileAt(from) === fileAt(to)) return;
     const moved = [...model].filter(([path]) => path === from || path.startsWith(`${from}/`));
     for (const [path] of moved) model.delete(path);
     for (const [path, what] of moved) model.set(to + path.slice(from.length), what);
@@ -236,7 +268,7 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
     const path = pick(random, paths);
     const other = pick(random, paths);
     const directory = pick(random, directories);
-    const old = fileAt(path);
+    const old = fileAt(path)?.data;
     const size = pick(random, [10, 1000, sizes.part + 5, 3 * sizes.part]);
     const data = pattern(Math.floor(random() * size), step);
     const dice = random();
@@ -244,12 +276,12 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
     if (dice < 0.3) {
       moments.add(data);
       if (await attempt(() => volume.create(path))) {
-        if (old === undefined) model.set(path, Buffer.alloc(0));
-        if (await attempt(() => volume.write(path, data))) model.set(path, data);
+        if (old === undefined) fill(path, Buffer.alloc(0));
+        if (await attempt(() => volume.write(path, data))) fill(path, data);
         else {
           const now = await volume.attributes(path);
           assert.equal(now.sizeBytes, 0);
-          model.set(path, Buffer.alloc(0));
+          fill(path, Buffer.alloc(0));
         }
       }
     } else if (dice < 0.5 && old !== undefined) {
@@ -258,7 +290,7 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
       old.copy(next);
       data.copy(next, offset);
       moments.add(next);
-      if (await attempt(() => volume.patch(path, offset, data))) model.set(path, next);
+      if (await attempt(() => volume.patch(path, offset, data))) fill(path, next);
     } else if (dice < 0.58 && old !== undefined) {
       const length = Math.floor(random() * (old.length + 1000));
       const cut = async (): Promise<void> =>
@@ -266,9 +298,14 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
       const next = Buffer.alloc(length);
       old.copy(next);
       moments.add(next);
-      if (await attempt(cut)) model.set(path, next);
-    } else if (dice < 0.7) {
+      if (await attempt(cut)) fill(path, next);
+    } else if (dice < 0.67) {
       if (path !== other && (await attempt(() => volume.rename(path, other)))) move(path, other);
+    } else if (dice < 0.71) {
+      const file = fileAt(path);
+      if (file !== undefined && (await attempt(() => volume.hardLink(path, other)))) {
+        model.set(other, file);
+      }
     } else if (dice < 0.76) {
       const target = pick(random, directories);
       const hasRoom = ![...model.keys()].some((key) => key.startsWith(`${target}/`));
@@ -298,17 +335,34 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
   }
   await settle(volume, mutate);
   moments.check("at the end");
-  assert.deepEqual(show(await tree(volume)), show(model), "the file system");
-  assert.deepEqual(show(bucketTree(volume)), show(model), "the bucket");
-  for (const [path, want] of model) {
-    if (want !== "directory")
-      assert.ok(volume.bucket.bytes(path)?.equals(want), `bytes of ${path}`);
+  assert.deepEqual(show(await tree(volume)), show(contents()), "the file system");
+  const bucket = bucketTree(volume);
+  assert.deepEqual(show(bucket), show(contents()), "the bucket");
+  for (const [path, want] of contents()) {
+    const found = bucket.get(path);
+    if (want !== "directory") assert.ok(Buffer.isBuffer(found) && found.equals(want), path);
   }
+  const several = Map.groupBy(model, ([, what]) => what);
+  several.delete("directory");
+  for (const files of several.values()) await checkOne(volume, files.map(([path]) => path).sort());
   assert.deepEqual(await volume.lost(), []);
   assert.deepEqual(
     volume.state.journal.all().filter(({ state }) => state !== "superseded"),
     [],
   );
+}
+
+/** These paths are one file, here and in the bucket. */
+async function checkOne(volume: TestVolume, paths: readonly string[]): Promise<void> {
+  const inodes = new Set<number>();
+  for (const path of paths) {
+    const { inode, linkCount } = await volume.attributes(path);
+    inodes.add(inode);
+    assert.equal(linkCount, paths.length, `link count of ${path}, of ${paths}`);
+  }
+  assert.equal(inodes.size, 1, `inodes of ${paths}`);
+  const told = records(volume).map(({ primary, names }) => [primary, ...names].sort().join());
+  if (paths.length > 1) assert.ok(told.includes(paths.join()), `no record of ${paths}: ${told}`);
 }
 
 /** Other clients change the bucket too: both sides must end as one, and no version may vanish that nobody replaced. */

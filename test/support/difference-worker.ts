@@ -3,7 +3,7 @@
  * `difference-worker.ts <one> <other> <seed> <operations>`. Ends with 1, and the operations that led there, at the first
  * difference.
  *
- * Intended differences, left out here: hard links; size, blocks and access times of directories; atime.
+ * Intended differences, left out here: size, blocks and access times of directories; atime.
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -59,7 +59,7 @@ function anyStep(): Step {
     path,
     run: (base) => run(join(base, path), base),
   });
-  switch (below(18)) {
+  switch (below(19)) {
     case 0:
     case 1:
     case 2: {
@@ -111,6 +111,8 @@ function anyStep(): Step {
         const { atimeMs, mtimeMs } = fs.statSync(full);
         return [atimeMs, mtimeMs];
       });
+    case 17:
+      return step(`link to ${to}:`, (full, base) => fs.linkSync(full, join(base, to)));
     default:
       return step("readdir", (full) => fs.readdirSync(full).sort());
   }

@@ -100,6 +100,12 @@ export class Driver {
     return (await this.run((call, fs) => fs.createNode(call, directory, name, node, {}))).inode;
   }
 
+  async link(from: string, to: string, caller = root): Promise<void> {
+    const inode = await this.at(from);
+    const { directory, name } = await this.#parent(to);
+    await this.run((call, fs) => fs.link(call, inode, directory, name), caller);
+  }
+
   async remove(path: string, caller = root): Promise<void> {
     const { directory, name } = await this.#parent(path);
     await this.run((call, fs) => fs.remove(call, directory, name), caller);

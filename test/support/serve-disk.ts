@@ -24,6 +24,7 @@ const noBucket = () => Promise.reject(new Error("There is no bucket"));
 const synchroniser: Synchroniser = {
   directoryReady: nothing,
   subtreeReady: nothing,
+  linksReady: nothing,
   attributesReady: nothing,
   openReady: nothing,
   openFresh: nothing,

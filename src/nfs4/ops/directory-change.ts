@@ -1,10 +1,9 @@
 // RFC 8881 §18.4, §18.9, §18.25, §18.26: CREATE, LINK, REMOVE, RENAME.
-import type { ChangeInfo, Device, InodeNumber } from "../../vfs/attributes.ts";
-import { FsError } from "../../vfs/error.ts";
-import { type FileName, fileName } from "../../vfs/name.ts";
+import type { ChangeInfo, Device } from "../../vfs/attributes.ts";
+import { fileName } from "../../vfs/name.ts";
 import type { TypeOf } from "../../xdr/codec.ts";
 import { attributeChanges } from "../attribute-changes.ts";
-import { currentInode, type OperationContext, operation, savedInode } from "../operation.ts";
+import { currentInode, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
 import { shortest } from "../wire/bitmap.ts";
@@ -76,18 +75,7 @@ export const create = operation({
   },
 });
 
-/** @throws {FsError} NOTDIR, ACCESS. */
-function isThere(context: OperationContext, directory: InodeNumber, name: FileName): boolean {
-  try {
-    context.fileSystem.lookup(context.call, directory, name);
-    return true;
-  } catch (error) {
-    if (error instanceof FsError && error.code === "NOENT") return false;
-    throw error;
-  }
-}
-
-/** RFC 8881 §18.9. There are no hard links: maxlink is 1. What would be wrong with the link anyway is said first. */
+/** RFC 8881 §18.9. */
 export const link = operation({
   name: "OP_LINK",
   args: LINK4args,
@@ -98,19 +86,11 @@ export const link = operation({
   ),
   mutates: true,
   run(args, context) {
-    const { fileSystem, call } = context;
     const directory = currentInode(context);
     const source = savedInode(context);
     const name = fileName(args.newname);
-    if (fileSystem.getAttributes(call, source).type === "directory") {
-      throw new NfsError("NFS4ERR_ISDIR", `Inode ${source} is a directory`);
-    }
-    if (fileSystem.getAttributes(call, directory).type !== "directory") {
-      throw new NfsError("NFS4ERR_NOTDIR", `Inode ${directory} is no directory`);
-    }
-    if (isThere(context, directory, name)) throw new NfsError("NFS4ERR_EXIST", `'${name}' exists`);
-    fileSystem.requireAccess(call, directory, { read: false, write: true, execute: true });
-    throw new NfsError("NFS4ERR_MLINK", `Inode ${source} cannot have another name`);
+    const change = context.fileSystem.link(context.call, source, directory, name);
+    return { status: "NFS4_OK", resok4: { cinfo: changeInfo(change) } } as const;
   },
 });
 

@@ -153,7 +153,7 @@ describe("Attributes", () => {
     );
     assert.equal(values.type, "NF4REG");
     assert.equal(values.numlinks, 1);
-    assert.equal(values.maxlink, 1);
+    assert.equal(values.maxlink, 65_000);
     assert.equal(values.maxname, 255);
     assert.equal(values.size, 7n);
     assert.deepEqual(values.rawdev, { specdata1: 0, specdata2: 0 });

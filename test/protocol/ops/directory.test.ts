@@ -189,11 +189,55 @@ describe("Names and directories", () => {
     assert.equal((await remove("f", { uid: 9, gid: 9 })).status, "NFS4ERR_ACCESS");
   });
 
-  it("have no hard links", async () => {
-    const fh = await putFile(client, root, "f", "");
-    const link = op("LINK", { newname: nameOf("g") });
-    const answer = await client.call([putFh(fh), op("SAVEFH"), putFh(root), link]);
-    assert.equal(answer.status, "NFS4ERR_MLINK");
+  it("give a file another name, with every error that RFC 8881 §18.9 has for it", async () => {
+    const fh = await putFile(client, root, "f", "content");
+    const d = await makeDirectory(client, root, "d");
+    const link = (
+      source: Uint8Array,
+      target: Uint8Array,
+      name: string,
+      credential = client.credential,
+    ) =>
+      client.call(
+        [
+          ...[putFh(source), op("SAVEFH"), putFh(target)],
+          op("LINK", { newname: nameOf(name) }),
+          op("GETATTR", { attr_request: ask("change") }),
+        ],
+        { credential },
+      );
+    const made = await link(fh, d, "g");
+    const { before, after, atomic } = made.ok("LINK").resok4.cinfo;
+    assert.ok(atomic && after > before);
+    assert.equal((await attributesOf(client, d, "change")).change, after);
+    assert.equal((await attributesOf(client, fh, "numlinks")).numlinks, 2);
+    const found = await client.ok([
+      ...[putFh(d), op("LOOKUP", { objname: nameOf("g") }), op("GETFH")],
+    ]);
+    assert.deepEqual(Buffer.from(found.ok("GETFH").resok4.object), Buffer.from(fh));
+    for (const [source, target, name, status] of [
+      [d, root, "x", "NFS4ERR_ISDIR"],
+      [d, fh, "x", "NFS4ERR_ISDIR"],
+      [fh, fh, "x", "NFS4ERR_NOTDIR"],
+      [fh, d, "g", "NFS4ERR_EXIST"],
+      [fh, root, "f", "NFS4ERR_EXIST"],
+      [fh, root, "", "NFS4ERR_INVAL"],
+      [fh, root, ".", "NFS4ERR_BADNAME"],
+      [fh, root, "a/b", "NFS4ERR_INVAL"],
+      [fh, root, "x".repeat(256), "NFS4ERR_NAMETOOLONG"],
+    ] as const) {
+      assert.equal((await link(source, target, name)).status, status, `${status} '${name}'`);
+    }
+    const alien = await link(fh, d, "x", { uid: 9, gid: 9 });
+    assert.equal(alien.status, "NFS4ERR_ACCESS");
+    const unsaved = await client.call([putFh(root), op("LINK", { newname: nameOf("x") })]);
+    assert.equal(unsaved.status, "NFS4ERR_NOFILEHANDLE");
+    await remove("f");
+    const still = await client.ok([putFh(d), op("LOOKUP", { objname: nameOf("g") })]);
+    assert.equal(still.status, "NFS4_OK");
+    assert.equal((await attributesOf(client, fh, "numlinks")).numlinks, 1);
+    const values = await attributesOf(client, fh, "maxlink", "link_support");
+    assert.deepEqual([values.maxlink, values.link_support], [65_000, true]);
   });
 
   it("are walked down and up", async () => {

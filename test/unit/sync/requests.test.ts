@@ -49,16 +49,24 @@ describe("what work costs in requests", () => {
     assert.deepEqual(volume.bucket.keys(), ["c"]);
   });
 
-  it("renaming a clean file: two requests, and none when it is renamed back in time", async () => {
+  it("renaming a clean file: two requests and a listing of records, and none when it is renamed back in time", async () => {
     await using volume = await new TestVolume().start();
     await cleanFile(volume, "a", "alpha");
     await volume.rename("a", "b");
     const sent = await exported(volume);
-    assert.equal(sent.length, 2, sent.join(" "));
-    assert.ok(sent.includes("delete"));
+    assert.equal(sent.length, 3, sent.join(" "));
+    assert.ok(sent.includes("delete") && sent.includes("list"));
     await volume.rename("b", "c");
     await volume.rename("c", "b");
     assert.deepEqual(await exported(volume), []);
+  });
+
+  it("a further name of a clean file: one PUT, whatever the size of the file", async () => {
+    await using volume = await new TestVolume().start();
+    await cleanFile(volume, "a", pattern(300_000));
+    await volume.hardLink("a", "b");
+    await volume.hardLink("a", "c");
+    assert.deepEqual(await exported(volume), ["put"]);
   });
 
   it("an edit of a small clean file: one PUT", async () => {
@@ -77,13 +85,15 @@ describe("what work costs in requests", () => {
     assert.equal(sent.length, 1, sent.join(" "));
   });
 
-  it("removing a clean file: one DELETE; removing a new one: nothing", async () => {
+  it("removing clean files: one DELETE each, and one listing of records for all; removing a new one: nothing", async () => {
     await using volume = await new TestVolume().start();
     await cleanFile(volume, "a", "alpha");
+    await cleanFile(volume, "c", "gamma");
     await volume.remove("a");
+    await volume.remove("c");
     await volume.write("b", "beta");
     await volume.remove("b");
-    assert.deepEqual(await exported(volume), ["delete"]);
+    assert.deepEqual(await exported(volume), ["delete", "delete", "list"]);
   });
 
   it("400 small files: one PUT each, and nothing else", async () => {

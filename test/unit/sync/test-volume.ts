@@ -355,6 +355,12 @@ export class TestVolume implements AsyncDisposable {
     );
   }
 
+  async hardLink(from: string, to: string): Promise<void> {
+    const inode = await this.inode(from);
+    const place = await this.#place(to);
+    await this.call((call) => this.files.link(call, inode, place.directory, place.name));
+  }
+
   async readLink(path: string): Promise<string> {
     const inode = await this.inode(path);
     return Buffer.from(await this.call((call) => this.files.readLink(call, inode))).toString();

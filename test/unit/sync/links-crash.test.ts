@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { freshNode, isOneFile, records } from "./link-support.ts";
+import { TestVolume } from "./test-volume.ts";
+
+const failpoints = [
+  "sync.frozen",
+  "sync.uploaded",
+  "sync.recorded",
+  "sync.linkJournalled",
+  "sync.linkWritten",
+  "sync.linkRecorded",
+  "sync.deleted",
+];
+
+describe("a crash with a file of several names", () => {
+  const histories: readonly {
+    readonly what: string;
+    readonly before: (volume: TestVolume) => Promise<void>;
+    readonly change: (volume: TestVolume) => Promise<void>;
+    /** The names that the file had, and those that it has after the change. */
+    readonly had: readonly string[];
+    readonly has: readonly string[];
+  }[] = [
+    {
+      what: "when a name is added",
+      before: (volume) => volume.hardLink("a", "b"),
+      change: (volume) => volume.hardLink("a", "c"),
+      had: ["a", "b"],
+      has: ["a", "b", "c"],
+    },
+    {
+      what: "when the first name goes and two are left",
+      before: async (volume) => {
+        await volume.hardLink("a", "b");
+        await volume.hardLink("a", "c");
+      },
+      change: (volume) => volume.remove("a"),
+      had: ["a", "b", "c"],
+      has: ["b", "c"],
+    },
+    {
+      what: "when the first name goes and one is left",
+      before: (volume) => volume.hardLink("a", "b"),
+      change: (volume) => volume.remove("a"),
+      had: ["a", "b"],
+      has: ["b"],
+    },
+    {
+      what: "when the first name is renamed",
+      before: (volume) => volume.hardLink("a", "b"),
+      change: (volume) => volume.rename("a", "z"),
+      had: ["a", "b"],
+      has: ["z", "b"],
+    },
+    {
+      what: "when all names go",
+      before: (volume) => volume.hardLink("a", "b"),
+      change: async (volume) => {
+        await volume.remove("a");
+        await volume.remove("b");
+      },
+      had: ["a", "b"],
+      has: [],
+    },
+  ];
+  for (const { what, before, change, had, has } of histories) {
+    it(`${what} loses no name and no byte, at any point`, async () => {
+      for (const failpoint of failpoints) {
+        // The second time: of the record where the first was of the object, and the other way round.
+        for (const nth of failpoint.startsWith("sync.link") ? [1] : [1, 2]) {
+          await using volume = await new TestVolume().start();
+          await volume.write("a", "content");
+          await volume.flush();
+          await before(volume);
+          await volume.flush();
+          await change(volume);
+          volume.killAt(failpoint, nth);
+          await volume.engine.flush();
+          const when = `at ${failpoint} ${nth}`;
+          {
+            // The node is lost: another one has the bucket alone.
+            await using copy = await freshNode(volume);
+            const shown = await copy.list();
+            for (const path of had.filter((each) => has.includes(each))) {
+              assert.ok(shown.includes(path), `${path} is lost ${when}`);
+            }
+            if (has.length > 0)
+              assert.ok(shown.includes("a") || shown.includes(has[0] ?? ""), when);
+            for (const path of shown) assert.equal(await copy.text(path), "content", when);
+          }
+          await volume.restart();
+          await volume.flush();
+          await volume.flush();
+          await using other = await freshNode(volume);
+          for (const node of [volume, other]) {
+            if (has.length > 0) await isOneFile(node, has, "content", when);
+            const shown = (await node.list()).filter((name) => name !== node.lostDirectory);
+            assert.deepEqual(shown, [...has].sort(), when);
+          }
+          assert.equal(records(volume).length, has.length > 1 ? 1 : 0, when);
+          assert.deepEqual(await volume.lost(), []);
+        }
+      }
+    });
+  }
+});
