@@ -7,7 +7,7 @@
 /* What was given on the command line; absent options are NULL or 0. */
 struct options {
   const char *pin, *target, *source, *type, *flags, *data; /* mount */
-  const char *socket, *lock, *output, *from, *cgroup;
+  const char *socket, *lock, *output, *from, *cgroup, *server;
   long wait_ms, grace_ms;
   int allow_no_io_flusher;
   char **program; /* what follows "--", ended by NULL */
@@ -38,11 +38,13 @@ void lock_standard_input(long wait_ms);
 void write_pid(int lock, int pid);
 /* Ends whoever holds the lock: SIGTERM, after grace_ms SIGKILL. Returns when it is gone. */
 void end_lock_owner(const char *path, long grace_ms);
+/* The listening socket at a descriptor of whoever holds the lock in this pid namespace, duplicated; -1 when there is none to have. */
+int listener_of_owner(const char *path, int number);
 /* Whether a process of another pid namespace has the lock. */
 int is_locked_elsewhere(const char *path);
 
 /* Leaves a process behind that owns the listening socket of a pin and hands it out at a unix socket: the socket of
-   the holder at `from` if one answers there, else a new one. */
+   the holder at `from` if one answers there, or of the server that has locked `server`, else a new one. */
 void hold(const struct options *options);
 /* The same with the socket of `from` only, made by nobody else. */
 void keep(const struct options *options);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -51,6 +53,8 @@ int take_lock(const char *path, long wait_ms) {
 }
 
 void lock_standard_input(long wait_ms) {
+  /* Nobody would use it after its caller. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail(EXIT_FAILED, errno, "end with the caller");
   /* flock belongs to the open file, which the caller shares: it stays locked when this process has ended. */
   if (!lock_within(0, wait_ms, "standard input"))
     fail(EXIT_BUSY, 0, "another process has the lock");
@@ -86,6 +90,30 @@ int is_locked_elsewhere(const char *path) {
   if (flock(lock, LOCK_EX | LOCK_NB) < 0) read_pid(lock, &is_elsewhere);
   close(lock);
   return is_elsewhere;
+}
+
+static int is_listener(int descriptor) {
+  int domain = 0, listens = 0;
+  socklen_t size = sizeof domain, length = sizeof listens;
+  return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_INET &&
+         getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens;
+}
+
+int listener_of_owner(const char *path, int number) {
+  int lock = open(path, O_RDONLY | O_CLOEXEC), is_elsewhere = 0, copy = -1;
+  if (lock < 0) return -1;
+  if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+    int pid = read_pid(lock, &is_elsewhere);
+    int process = pid > 0 && !is_elsewhere ? pidfd_open(pid, 0) : -1;
+    /* Still locked after the pid was opened: it is the owner's. */
+    if (process >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0) copy = pidfd_getfd(process, number, 0);
+    if (process >= 0) close(process);
+  }
+  close(lock);
+  /* The number may be another descriptor's while a server begins or ends. */
+  if (copy < 0 || is_listener(copy)) return copy;
+  close(copy);
+  return -1;
 }
 
 void end_lock_owner(const char *path, long grace_ms) {

@@ -15,7 +15,7 @@ static const char usage[] =
     "  make-namespace --pin PIN      make a network namespace with lo up, pinned at PIN\n"
     "  remove-namespace --pin PIN\n"
     "  mount --pin PIN --target DIR --source S --type nfs4 --flags F,F --options O,O\n"
-    "  hold --pin PIN --socket PATH --lock FILE --output FIFO [--from PATH]\n"
+    "  hold --pin PIN --socket PATH --lock FILE --output FIFO [--from PATH] [--server LOCK]\n"
     "                                leave a holder of 127.0.0.1:2049 in PIN's namespace behind\n"
     "  keep --pin PIN --socket PATH --lock FILE --from PATH\n"
     "                                leave a second holder of the socket at --from behind\n"
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
       {"pin", 1, 0, 'p'},    {"target", 1, 0, 't'}, {"source", 1, 0, 's'}, {"type", 1, 0, 'y'},
       {"flags", 1, 0, 'f'},  {"options", 1, 0, 'o'}, {"socket", 1, 0, 'k'}, {"lock", 1, 0, 'l'},
       {"output", 1, 0, 'u'}, {"wait", 1, 0, 'w'},    {"grace", 1, 0, 'g'},   {"from", 1, 0, 'r'},
-      {"cgroup", 1, 0, 'c'},  {"allow-no-io-flusher", 0, 0, 'a'},
+      {"cgroup", 1, 0, 'c'},  {"server", 1, 0, 'v'}, {"allow-no-io-flusher", 0, 0, 'a'},
       {0, 0, 0, 0}};
   struct options options = {0};
   if (argc < 2 || strcmp(argv[1], "--help") == 0) {
@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
       case 'w': options.wait_ms = milliseconds("--wait", optarg); break;
       case 'g': options.grace_ms = milliseconds("--grace", optarg); break;
       case 'r': options.from = optarg; break;
+      case 'v': options.server = optarg; break;
       case 'c': options.cgroup = optarg; break;
       case 'a': options.allow_no_io_flusher = 1; break;
       default: fputs(usage, stderr); return EXIT_USAGE;

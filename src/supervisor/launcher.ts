@@ -32,13 +32,14 @@ export class Launcher {
 
   /**
    * Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one of this pid
-   * namespace answers: with the socket that a holder of another pod or a keeper still has, else with a new one.
+   * namespace answers: with the socket that a holder of another pod, a keeper or the server still has, else with a new one.
    */
   async makeListener(paths: VolumePaths): Promise<void> {
     await this.#run("make-namespace", ["--pin", paths.pin]);
     await this.#run("hold", [
       ...["--pin", paths.pin, "--socket", paths.holderSocket],
       ...["--lock", paths.holderLock, "--output", paths.output, "--from", paths.keeperSocket],
+      ...["--server", paths.serverLock],
     ]);
   }
 

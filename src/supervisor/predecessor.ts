@@ -28,6 +28,11 @@ export class Predecessor {
     }
   }
 
+  /** Resolves when the connection has ended, by {@link close} or because the predecessor has. */
+  get gone(): Promise<void> {
+    return this.#client.closed;
+  }
+
   /** The volume's server ends; resolves also when the predecessor itself does. */
   async release(digest: string): Promise<void> {
     try {

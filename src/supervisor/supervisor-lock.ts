@@ -22,14 +22,21 @@ export class SupervisorLock implements ExclusiveLock {
   readonly #path: string;
   readonly #launcher: string;
   #descriptor: number | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: { readonly path: string; readonly launcher: string }) {
     this.#path = options.path;
     this.#launcher = options.launcher;
   }
 
-  /** @throws {ControlError} supervisor when the launcher cannot be run. */
-  async take(waitMs: number, signal?: AbortSignal): Promise<boolean> {
+  /** One attempt after the other. @throws {ControlError} supervisor when the launcher cannot be run. */
+  take(waitMs: number, signal?: AbortSignal): Promise<boolean> {
+    const turn = this.#tail.then(() => this.#take(waitMs, signal));
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #take(waitMs: number, signal?: AbortSignal): Promise<boolean> {
     if (this.#descriptor !== undefined) return true;
     const descriptor = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
     let isTaken = false;

@@ -2,9 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import type {
-  Conflicts,
   Leftover,
-  Pending,
   ServerMethods,
   SupervisorMethods,
   VolumeStatus,
@@ -15,11 +13,9 @@ import {
   readVolumeRecord,
   specDigest,
   volumeIdentity,
-  writeGroups,
   writeVolumeRecord,
 } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
-import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
 import { endServer } from "./end-server.ts";
 import { reachBucket } from "./reach-bucket.ts";
@@ -29,16 +25,13 @@ import { hasOutput, ServerOutput } from "./server-output.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
 import { hasNothingPending, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
 import type { VolumePaths } from "./volume-paths.ts";
+import { VolumeRequests } from "./volume-requests.ts";
 
 type Start = SupervisorMethods["start"];
-type Ask<T> = (server: RunningServer, limit: AbortSignal) => Promise<T>;
 type Ready = ServerMethods["ready"]["result"];
 
 /** How long a server may take to finish its compounds and close its database. */
 const graceMs = 30_000;
-/** What a flush may take beyond its own time before its server counts as lost. */
-const flushSlackMs = 10_000;
-const askBudgetMs = 30_000;
 
 /**
  * One volume on this node and its server's life. Starts, restarts and stops of a volume follow each other;
@@ -46,6 +39,8 @@ const askBudgetMs = 30_000;
  */
 export class Volume {
   readonly paths: VolumePaths;
+  /** What is asked of its server, whichever it is. */
+  readonly requests: VolumeRequests;
   readonly #dependencies: VolumeDependencies;
   readonly #log: Log;
   #spec: VolumeSpec;
@@ -72,7 +67,19 @@ export class Volume {
     this.paths = volume.paths;
     this.#spec = volume.spec;
     this.#dependencies = dependencies;
-    this.#log = dependencies.log.with({ volumeId: volume.spec.volumeId });
+    const { volumeId } = volume.spec;
+    this.#log = dependencies.log.with({ volumeId });
+    this.requests = new VolumeRequests(
+      { volumeId, folder: volume.paths.folder },
+      {
+        clock: dependencies.clock,
+        current: () => this.#current(),
+        nextChange: (wake) => {
+          this.#changed.add(wake);
+          return () => this.#changed.delete(wake);
+        },
+      },
+    );
   }
 
   /** True when neither server nor listening socket belongs to it. */
@@ -80,9 +87,16 @@ export class Volume {
     return this.#state === "stopped";
   }
 
-  /** True when its server has been ended for another supervisor. */
+  /** True from the moment at which its server is to end for another supervisor; {@link release} says when it has. */
   get isReleased(): boolean {
     return this.#isReleased;
+  }
+
+  #current(): RunningServer | undefined | null {
+    if (this.#isReleased) {
+      throw new ControlError("supervisor", "The volume has another supervisor: to be asked again");
+    }
+    return this.#state === "stopped" ? null : this.#server;
   }
 
   #exclusive<T>(run: () => Promise<T>): Promise<T> {
@@ -105,6 +119,7 @@ export class Volume {
   start(volume: Start["params"], signal: AbortSignal): Promise<Start["result"]> {
     return this.#exclusive(async () => {
       signal.throwIfAborted();
+      this.#current();
       this.#giveUp = new AbortController();
       const isFirst = !existsSync(this.paths.marker);
       const isNew = !existsSync(this.paths.folder);
@@ -211,7 +226,7 @@ export class Volume {
 
   /** `isHasty`: the dead server's listener is taken for granted, for the mount waits; a second try looks at all. */
   async #restart(isHasty: boolean): Promise<void> {
-    if (!this.#wanted || this.#server !== undefined) return;
+    if (!this.#wanted || this.#isReleased || this.#server !== undefined) return;
     try {
       await (isHasty ? this.#serve() : this.#launch());
       this.#restarts += 1;
@@ -310,64 +325,30 @@ export class Volume {
   /** Ends the server gracefully and leaves the rest to the next supervisor: its clients wait meanwhile. */
   release(): Promise<void> {
     this.#giveUp.abort(new ControlError("supervisor", "The supervisor ends"));
+    this.#isReleased = true;
     return this.#exclusive(async () => {
       this.#wanted = false;
       this.#cancelRestart?.();
-      if (this.#state === "stopped" || this.#isReleased) return;
+      if (this.#state === "stopped") return;
       this.#become("stopping");
       await this.#end();
       this.#output?.close();
       this.#output = undefined;
-      this.#isReleased = true;
+      this.#become("stopped");
     });
   }
 
-  /** Exports what is pending, for at most `timeoutMs`; null when no server is to run. Waits out a restart. */
-  flush(timeoutMs: number, signal: AbortSignal): Promise<Pending | null> {
-    return this.#ask(timeoutMs + flushSlackMs, signal, (server, limit) =>
-      server.client.call("flush", { timeoutMs }, limit),
-    );
-  }
-
-  /** Gives the servers from now on these groups. @throws {ControlError} noSuchVolume when the volume is stopped. */
-  async setGroups(gids: readonly number[], signal: AbortSignal): Promise<void> {
-    // The file first: a server that is being started reads it, one that runs is told.
-    if (this.#state !== "stopped") writeGroups(this.paths.folder, gids);
-    const told = await this.#ask(askBudgetMs, signal, ({ client }, limit) =>
-      client.call("groups", { gids }, limit),
-    );
-    if (told === null) throw new ControlError("noSuchVolume", "The volume is stopped");
-  }
-
-  /** Withdraws this node's record of the volume once nothing is pending; null when no server is to run. */
-  leave(signal: AbortSignal): Promise<{ readonly left: boolean } | null> {
-    return this.#ask(askBudgetMs, signal, (server, limit) =>
-      server.client.call("leave", {}, limit),
-    );
-  }
-
-  /** Null when no server is to run. */
-  usage(signal: AbortSignal): Promise<VolumeUsage | null> {
-    return this.#ask(flushSlackMs, signal, ({ client }, limit) => client.call("usage", {}, limit));
-  }
-
-  /** What is in the volume's lost+found; null when no server is to run. */
-  lost(signal: AbortSignal): Promise<Conflicts | null> {
-    return this.#ask(askBudgetMs, signal, ({ client }, limit) => client.call("lost", {}, limit));
-  }
-
-  #ask<T>(budgetMs: number, signal: AbortSignal, run: Ask<T>): Promise<T | null> {
-    return askServer(
-      { what: `Volume ${this.#spec.volumeId}`, budgetMs, signal, run },
-      {
-        clock: this.#dependencies.clock,
-        current: () => (this.#state === "stopped" ? null : this.#server),
-        nextChange: (wake) => {
-          this.#changed.add(wake);
-          return () => this.#changed.delete(wake);
-        },
-      },
-    );
+  /** Sees to it that this pod has a holder of the listening socket, after another supervisor may have taken its place. */
+  keepListener(): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#state === "stopped" || this.#isReleased) return;
+      try {
+        await this.#dependencies.launcher.makeListener(this.paths);
+      } catch (error) {
+        // The server has the socket; its restart looks again.
+        this.#log.warn("The volume's listening socket is held by its server alone", { error });
+      }
+    });
   }
 
   /** What is known of the volume; `usage` only when the server is asked and answers before the signal aborts. */
