@@ -20,7 +20,7 @@ export type Handlers<M extends Methods<M>> = {
  * takes its name only once it listens, in place of what an earlier process left there.
  */
 export class ControlListener<M extends Methods<M>> {
-  readonly #path: string;
+  #path: string;
   readonly #handlers: Handlers<M>;
   readonly #log: Log;
   readonly #server: Server;
@@ -111,6 +111,12 @@ export class ControlListener<M extends Methods<M>> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const lines of [...this.#connections]) lines.end();
     await closed;
+  }
+
+  /** Answers at another path from now on, in place of whatever is there. */
+  moveTo(path: string): void {
+    renameSync(this.#path, path);
+    this.#path = path;
   }
 
   get path(): string {

@@ -52,14 +52,6 @@ int take_lock(const char *path, long wait_ms) {
   return -1;
 }
 
-void lock_standard_input(long wait_ms) {
-  /* Nobody would use it after its caller. */
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail(EXIT_FAILED, errno, "end with the caller");
-  /* flock belongs to the open file, which the caller shares: it stays locked when this process has ended. */
-  if (!lock_within(0, wait_ms, "standard input"))
-    fail(EXIT_BUSY, 0, "another process has the lock");
-}
-
 /* Which pid namespace this is; 0 when /proc does not tell. */
 static unsigned long own_pid_namespace(void) {
   struct stat found;
@@ -71,6 +63,15 @@ void write_pid(int lock, int pid) {
   int length = snprintf(text, sizeof text, "%d %lu\n", pid, own_pid_namespace());
   if (ftruncate(lock, 0) < 0 || pwrite(lock, text, length, 0) != length)
     fail(EXIT_FAILED, errno, "write the pid");
+}
+
+void lock_standard_input(long wait_ms, int owner) {
+  /* Nobody would use it after its caller. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail(EXIT_FAILED, errno, "end with the caller");
+  /* flock belongs to the open file, which the caller shares: it stays locked when this process has ended. */
+  if (!lock_within(0, wait_ms, "standard input"))
+    fail(EXIT_BUSY, 0, "another process has the lock");
+  if (owner > 0) write_pid(taken(0), owner);
 }
 
 /* The pid in a lock file and whether it is one of another pid namespace. A file without a namespace is an earlier

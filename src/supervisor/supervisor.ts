@@ -40,6 +40,9 @@ export const statusBudgetMs = 1_000;
 const lockBudgetMs = 10_000;
 const turnMs = 3_600_000;
 
+/** The ends of servers that another supervisor asked for, by the volume's digest. */
+type Released = ReadonlyMap<string, Promise<void>>;
+
 /** The registry of a node's volumes, behind a control socket. See README.md for what outlives it. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -133,16 +136,23 @@ export class Supervisor {
     );
   }
 
-  async #adoptAll(predecessor: Pick<Predecessor, "release"> | undefined): Promise<void> {
+  async #adoptAll(predecessor: Predecessor | undefined, released?: Released): Promise<void> {
     // All take their turn before the first request does: it must find them in charge, not stopped.
     const adoptions: Promise<void>[] = [];
     for (const [at, volume] of this.#knownFromBefore().entries()) {
       const earlier = adoptions[at - adoptAtATime];
-      const free = async () => {
-        await earlier;
-        await predecessor?.release(volume.paths.digest);
-      };
-      adoptions.push(this.#adopt(volume, free));
+      const { digest } = volume.paths;
+      const adoption =
+        predecessor === undefined
+          ? volume.adopt(Promise.all([earlier, released?.get(digest)]))
+          : volume.takeOver(earlier, () => predecessor.release(digest));
+      adoptions.push(
+        // One volume's trouble is not the others'; its next start tries again.
+        adoption.catch((error: unknown) => {
+          const { folder } = volume.paths;
+          this.#log.error("A volume cannot be taken over", { folder, error });
+        }),
+      );
     }
     await Promise.all(adoptions);
   }
@@ -202,22 +212,19 @@ export class Supervisor {
 
   /** Takes back what is released or is being released; the rest has stayed. */
   async #again(): Promise<void> {
-    const released = new Map<string, Volume>();
+    const released = new Map<string, Promise<void>>();
     for (const [digest, volume] of this.#volumes) {
       if (!volume.isReleased) continue;
-      released.set(digest, volume);
+      // Its server may still be ending; the adoption looks again when that fails.
+      const end = volume.release().catch((error: unknown) => {
+        this.#log.warn("A volume server did not end in order", { digest, error });
+      });
+      released.set(digest, end);
       this.#volumes.delete(digest);
     }
     this.#isInCharge = true;
     // In this turn of the event loop: a request finds every volume here, taken back or about to be.
-    const adopted = this.#adoptAll({
-      // Its server may still be ending; the adoption looks again when that failed.
-      release: async (digest) =>
-        await released
-          .get(digest)
-          ?.release()
-          .catch(() => undefined),
-    });
+    const adopted = this.#adoptAll(undefined, released);
     const stayed = [...this.#volumes.values()].filter(
       (volume) => !released.has(volume.paths.digest),
     );
@@ -249,15 +256,6 @@ export class Supervisor {
       }
     } catch (error) {
       this.#log.warn("Cannot remove what was left of stopped volumes", { folder, error });
-    }
-  }
-
-  async #adopt(volume: Volume, free: () => Promise<void>): Promise<void> {
-    try {
-      await volume.adopt(free());
-    } catch (error) {
-      // One volume's trouble is not the others'; its next start tries again.
-      this.#log.error("A volume cannot be taken over", { folder: volume.paths.folder, error });
     }
   }
 

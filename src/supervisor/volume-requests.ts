@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import type { Conflicts, Pending, VolumeUsage } from "../control/messages.ts";
 import { writeGroups } from "../control/volume-folder.ts";
@@ -8,6 +9,20 @@ import type { RunningServer } from "./running-server.ts";
 /** What a flush may take beyond its own time before its server counts as lost. */
 const flushSlackMs = 10_000;
 const askBudgetMs = 30_000;
+
+/** What a server says of its volume at once; undefined when there is none or it does not answer before the signal aborts. */
+export async function usageOf(
+  server: RunningServer | undefined,
+  signal: AbortSignal,
+  log: Log,
+): Promise<VolumeUsage | undefined> {
+  try {
+    return await server?.client.call("usage", {}, signal);
+  } catch (error) {
+    log.info("Volume server does not tell its usage", { error });
+    return undefined;
+  }
+}
 
 /** What is asked of a volume's server; a server that dies meanwhile is waited out. */
 export class VolumeRequests {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import type {
@@ -6,32 +6,24 @@ import type {
   ServerMethods,
   SupervisorMethods,
   VolumeStatus,
-  VolumeUsage,
 } from "../control/messages.ts";
-import {
-  readLeftover,
-  readVolumeRecord,
-  specDigest,
-  volumeIdentity,
-  writeVolumeRecord,
-} from "../control/volume-folder.ts";
+import { readLeftover, specDigest } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { keepCredentials } from "./credentials.ts";
-import { endServer } from "./end-server.ts";
+import { endServer, serverGraceMs } from "./end-server.ts";
+import type { ServerProgram } from "./launcher.ts";
+import { PreparedServer } from "./prepared-server.ts";
 import { reachBucket } from "./reach-bucket.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
-import { hasNothingPending, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
+import { hasNothingPending, keepSpec, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
 import type { VolumePaths } from "./volume-paths.ts";
-import { VolumeRequests } from "./volume-requests.ts";
+import { usageOf, VolumeRequests } from "./volume-requests.ts";
 
 type Start = SupervisorMethods["start"];
 type Ready = ServerMethods["ready"]["result"];
-
-/** How long a server may take to finish its compounds and close its database. */
-const graceMs = 30_000;
 
 /**
  * One volume on this node and its server's life. Starts, restarts and stops of a volume follow each other;
@@ -140,18 +132,7 @@ export class Volume {
   async #bringUp(volume: Start["params"], signal: AbortSignal): Promise<Ready> {
     const { spec, credentials } = volume;
     const { folder, marker } = this.paths;
-    const known = readVolumeRecord(folder);
-    if (known !== undefined && known.identity !== volumeIdentity(spec)) {
-      const { bucket, prefix, endpoint, region } = known.spec;
-      throw new ControlError(
-        "identity",
-        `Volume ${spec.volumeId} is known on this node as bucket '${bucket}', prefix '${prefix}' at ${endpoint ?? region}; it cannot become another one`,
-      );
-    }
-    if (known === undefined || specDigest(known.spec) !== specDigest(spec)) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeVolumeRecord(folder, spec);
-    }
+    keepSpec(folder, spec);
     this.#spec = spec;
     const areNewKeys = keepCredentials(this.paths.credentials, credentials);
     // From here on the next supervisor serves this volume too.
@@ -170,21 +151,24 @@ export class Volume {
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
   async #launch(): Promise<void> {
-    await endServer(this.paths, graceMs, this.#dependencies);
+    await endServer(this.paths, serverGraceMs, this.#dependencies);
     await this.#dependencies.launcher.makeListener(this.paths);
     await this.#serve();
   }
 
   /** A server behind the listener, which is there. */
   async #serve(): Promise<void> {
-    const { programOf, cgroups } = this.#dependencies;
-    const cgroup = cgroups?.make(this.paths.digest, this.#spec.memoryLimitBytes);
     const output = this.#readOutput();
     output.forgetWords();
-    const program = { ...programOf(this.#spec, this.paths), cgroup };
     const lastWords = () => output.lastWords();
     const dependencies = { ...this.#dependencies, log: this.#log, lastWords };
-    this.#hold(await RunningServer.start(this.paths, program, dependencies));
+    this.#hold(await RunningServer.start(this.paths, this.#program(), dependencies));
+  }
+
+  #program(): ServerProgram {
+    const { programOf, cgroups } = this.#dependencies;
+    const cgroup = cgroups?.make(this.paths.digest, this.#spec.memoryLimitBytes);
+    return { ...programOf(this.#spec, this.paths), cgroup };
   }
 
   #readOutput(): ServerOutput {
@@ -241,7 +225,7 @@ export class Volume {
   async #end(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    await endServer(this.paths, graceMs, this.#dependencies);
+    await endServer(this.paths, serverGraceMs, this.#dependencies);
     await server?.ended;
   }
 
@@ -249,25 +233,67 @@ export class Volume {
    * Takes over what an earlier supervisor left, after `earlier` has ended: the running server, or one started
    * behind the same socket. Takes its turn at once.
    */
-  adopt(earlier?: Promise<void>): Promise<void> {
+  adopt(earlier: Promise<unknown>): Promise<void> {
     this.#become("starting");
     return this.#exclusive(async () => {
       await earlier;
-      // A first start that its supervisor took back.
-      if (!existsSync(this.paths.marker)) return this.#become("stopped");
-      this.#wanted = true;
-      if (hasOutput(this.paths.output)) this.#readOutput();
-      const dependencies = { ...this.#dependencies, log: this.#log };
-      const found = await RunningServer.adopt(this.paths, dependencies);
-      if (found !== undefined) {
-        this.#log.info("Volume server taken over", { pid: found.pid });
-        this.#hold(found);
-        if (found.specDigest === specDigest(this.#spec)) return;
-        await this.#end();
-      }
-      this.#become("restarting");
-      await this.#restart(false);
+      await this.#adopt();
     });
+  }
+
+  /**
+   * Takes over from a supervisor that still runs, after `earlier`: with a server that is prepared before `release` has
+   * the other one's ended. `release` resolves with false when that supervisor is gone. Takes its turn at once.
+   */
+  takeOver(earlier: Promise<void> | undefined, release: () => Promise<boolean>): Promise<void> {
+    this.#become("starting");
+    return this.#exclusive(async () => {
+      await earlier;
+      const prepared = existsSync(this.paths.marker) ? await this.#prepare() : undefined;
+      const begun = prepared?.begin();
+      begun?.catch(() => undefined); // looked at below
+      try {
+        if ((await release()) && begun !== undefined && existsSync(this.paths.marker)) {
+          const server = await begun;
+          this.#wanted = true;
+          this.#readOutput();
+          this.#hold(server);
+          return;
+        }
+      } catch (error) {
+        this.#log.warn("The prepared server does not begin: another one is started", { error });
+      }
+      prepared?.abandon();
+      await this.#adopt();
+    });
+  }
+
+  async #prepare(): Promise<PreparedServer | undefined> {
+    const dependencies = { ...this.#dependencies, log: this.#log };
+    try {
+      await this.#dependencies.launcher.makeListener(this.paths);
+      return await PreparedServer.start(this.paths, this.#program(), dependencies);
+    } catch (error) {
+      this.#log.warn("No server can be prepared: the volume's pause is longer", { error });
+      return undefined;
+    }
+  }
+
+  async #adopt(): Promise<void> {
+    // A first start that its supervisor took back.
+    if (!existsSync(this.paths.marker)) return this.#become("stopped");
+    this.#wanted = true;
+    if (hasOutput(this.paths.output)) this.#readOutput();
+    const dependencies = { ...this.#dependencies, log: this.#log };
+    const found = await RunningServer.adopt(this.paths, dependencies);
+    if (found !== undefined) {
+      this.#log.info("Volume server taken over", { pid: found.pid });
+      this.#hold(found);
+      if (found.specDigest === specDigest(this.#spec)) return;
+      await this.#end();
+    }
+    this.#become("restarting");
+    await this.#restart(false);
   }
 
   /**
@@ -354,14 +380,7 @@ export class Volume {
   /** What is known of the volume; `usage` only when the server is asked and answers before the signal aborts. */
   async status(ask: AbortSignal | undefined): Promise<VolumeStatus> {
     const server = this.#server;
-    let usage: VolumeUsage | undefined;
-    if (ask !== undefined && server !== undefined) {
-      try {
-        usage = await server.client.call("usage", {}, ask);
-      } catch (error) {
-        this.#log.info("Volume server does not tell its usage", { error });
-      }
-    }
+    const usage = ask === undefined ? undefined : await usageOf(server, ask, this.#log);
     const { volumeId, bucket, prefix } = this.#spec;
     const pid = server?.pid;
     return {

@@ -23,9 +23,10 @@ class HaltingLauncher {
     mkdirSync(folder);
     const wait = `while ! [ -e "${folder}/on" ]; do sleep 0.05; done`;
     const halt = (when: string) =>
-      `if rm "${folder}/${when}-$1" 2>/dev/null; then exec </dev/null; : >"${folder}/halted"; ${wait}; fi`;
+      `if rm "${folder}/${when}-$name" 2>/dev/null; then exec </dev/null; : >"${folder}/halted"; ${wait}; fi`;
     const script = [
-      ...["#!/bin/sh", halt("before"), `case $1 in serve) exec "${launcher}" "$@";; esac`],
+      ...["#!/bin/sh", 'name=$1; case "$*" in "lock "*--owner*) name=begin;; esac', halt("before")],
+      ...[`case $1 in serve) exec "${launcher}" "$@";; esac`],
       ...[`"${launcher}" "$@"`, "code=$?", halt("after"), "exit $code", ""],
     ];
     writeFileSync(this.path, script.join("\n"));
@@ -88,12 +89,8 @@ describe("a take-over between two pods in which one side dies", function () {
 
   // Who dies, and at which command of whose launcher.
   for (const [dying, halting, points] of [
-    [
-      "second",
-      "second",
-      ["before-make-namespace", "after-hold", "before-serve", "before-lock", "after-lock"],
-    ],
-    ["second", "first", ["before-end", "after-end"]],
+    ["second", "second", [...["after-hold", "before-serve", "after-begin", "before-lock"]]],
+    ["second", "first", ["before-end"]],
     ["first", "first", ["before-end", "after-end"]],
   ] as const) {
     for (const point of points) {

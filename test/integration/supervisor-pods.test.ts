@@ -90,7 +90,7 @@ describe("supervisors in pods: pid namespaces that end as a whole", function () 
     const first = fixture.supervisor;
     const before = await fixture.pid();
     await fixture.startPod("--take-over");
-    assert.match(first.said(), /Handed over/);
+    await until(() => first.said().includes("Handed over"));
     assert.deepEqual([await readiness(first), await readiness(fixture.supervisor)], [503, 200]);
     assert.notEqual(await fixture.ask(pin), before);
     const { volumes } = await fixture.client.status();
