@@ -1,6 +1,7 @@
 import { CommandError, helpOf, nearest, parseArguments, UsageError } from "./arguments.ts";
 import { type CommandRow, commands } from "./commands.ts";
 import { loadConfig } from "./config.ts";
+import { describeError } from "./describe-error.ts";
 import { packageVersion } from "./package-version.ts";
 
 function helpText(): string {
@@ -19,17 +20,6 @@ function helpText(): string {
     "`s3files COMMAND --help` shows a command's options, `s3files --version` the version.",
     "",
   ].join("\n");
-}
-
-/** An error and its causes in one line. */
-export function describeError(error: unknown): string {
-  const parts: string[] = [];
-  for (let at: unknown = error; at !== undefined && parts.length < 5; ) {
-    const text = at instanceof Error ? at.message : String(at);
-    if (text !== "" && !parts.some((part) => part.includes(text))) parts.push(text);
-    at = at instanceof Error ? at.cause : undefined;
-  }
-  return parts.join(": ");
 }
 
 /** Runs the command that `argv` names and resolves to the exit status: 0, 1 failed, 2 called wrongly. */

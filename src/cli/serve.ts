@@ -16,7 +16,9 @@ import { type Command, CommandError, UsageError } from "./arguments.ts";
 import { CertificatesError } from "./certificates.ts";
 import { driverCredentials } from "./driver-connection.ts";
 import { isIoFlusher } from "./io-flusher.ts";
+import { launcherPath } from "./launcher-path.ts";
 import { processLog } from "./log.ts";
+import { ServerTurn } from "./server-turn.ts";
 import { aborted } from "./shutdown.ts";
 import { VolumeServer } from "./volume-server.ts";
 
@@ -31,6 +33,11 @@ export const serveCommand: Command = {
       value: "FILE",
       help: "JSON file of S3 keys, read anew when it changes; default: the driver's own credentials",
     },
+    prepare: {
+      value: "PATH",
+      help: "load everything, answer there, and serve only when asked to begin and the volume's lock, descriptor 4, is free",
+    },
+    launcher: { value: "PATH", help: "the native helper, for --prepare" },
     "allow-no-io-flusher": { help: "serve without PR_SET_IO_FLUSHER; the mount can deadlock" },
     failpoint: {
       value: "NAME",
@@ -61,54 +68,81 @@ export const serveCommand: Command = {
       );
     }
     const failpoint = args.text("failpoint");
-    const server = openServer(
-      { folder, spec },
-      {
-        credentials,
-        log,
-        ...(failpoint === undefined ? {} : { failpoint: killAt(failpoint) }),
-      },
-    );
-    server.setMountGroups(groupsOf(folder));
-    // Only now is the state ours, and with it what an earlier run said of it.
-    removeLeftover(folder);
     const asked = new AbortController();
-    const control = await ControlListener.open<ServerMethods>(
-      { path: args.required("control-socket") },
-      {
-        log: log.with({ component: "control" }),
-        handlers: {
-          ready: () => server.reachBucket(),
-          leave: (_, given) => server.leave(given),
-          status: () => ({
-            volumeId,
-            pid: process.pid,
-            ready: server.isReady,
-            specDigest: specDigest(spec),
-          }),
-          usage: () => server.usage(),
-          lost: () => server.conflicts(),
-          groups: ({ gids }) => {
-            server.setMountGroups(parseGroups(gids));
-            return {};
-          },
-          flush: ({ timeoutMs }, given) => server.flush(timeoutMs, given),
-          counters: () => server.counters(),
-          end: () => {
-            asked.abort();
-            return {};
+    const opened = Promise.withResolvers<VolumeServer>();
+    const accepts = Promise.withResolvers<void>();
+    for (const { promise } of [opened, accepts]) promise.catch(() => undefined); // for whoever asks
+    const prepared = args.text("prepare");
+    const turn =
+      prepared === undefined ? undefined : new ServerTurn({ launcher: launcherPath(args) });
+    const status = (server: VolumeServer) => ({
+      ...{ volumeId, pid: process.pid, ready: server.isReady },
+      specDigest: specDigest(spec),
+    });
+    const listen = (path: string, replace: boolean) =>
+      ControlListener.open<ServerMethods>(
+        { path, replace },
+        {
+          log: log.with({ component: "control" }),
+          handlers: {
+            begin: async (_, given) => {
+              await turn?.take(given);
+              await accepts.promise;
+              return status(await opened.promise);
+            },
+            ready: async () => (await opened.promise).reachBucket(),
+            leave: async (_, given) => (await opened.promise).leave(given),
+            status: async () => status(await opened.promise),
+            usage: async () => (await opened.promise).usage(),
+            lost: async () => (await opened.promise).conflicts(),
+            groups: async ({ gids }) => {
+              (await opened.promise).setMountGroups(parseGroups(gids));
+              return {};
+            },
+            flush: async ({ timeoutMs }, given) => (await opened.promise).flush(timeoutMs, given),
+            counters: async () => (await opened.promise).counters(),
+            end: () => {
+              asked.abort();
+              return {};
+            },
           },
         },
-      },
-    );
-    await server.open(args.integer("listen-fd", { least: 3, most: 1_023 }) ?? 3);
-    log.info("Volume server accepts connections", { bucket: spec.bucket, prefix: spec.prefix });
-    // A server that is killed later cannot do it, and its successor starts faster with it.
-    flushCompileCache();
-    await aborted(AbortSignal.any([signal, asked.signal]));
-    writeLeftover(folder, await server.close());
-    await control.close();
-    return 0;
+      );
+    const controlPath = args.required("control-socket");
+    let control: ControlListener<ServerMethods> | undefined;
+    try {
+      if (prepared !== undefined) control = await listen(prepared, true);
+      const ending = AbortSignal.any([signal, asked.signal]);
+      await Promise.race([turn?.come, ...(turn === undefined ? [] : [aborted(ending)])]);
+      if (turn !== undefined && ending.aborted) return 0;
+      const server = openServer(
+        { folder, spec },
+        {
+          credentials,
+          log,
+          ...(failpoint === undefined ? {} : { failpoint: killAt(failpoint) }),
+        },
+      );
+      server.setMountGroups(groupsOf(folder));
+      // Only now is the state ours, and with it what an earlier run said of it.
+      removeLeftover(folder);
+      opened.resolve(server);
+      if (control === undefined) control = await listen(controlPath, false);
+      else control.moveTo(controlPath);
+      await server.open(args.integer("listen-fd", { least: 3, most: 1_023 }) ?? 3);
+      accepts.resolve();
+      log.info("Volume server accepts connections", { bucket: spec.bucket, prefix: spec.prefix });
+      // A server that is killed later cannot do it, and its successor starts faster with it.
+      flushCompileCache();
+      await aborted(ending);
+      writeLeftover(folder, await server.close());
+      return 0;
+    } catch (cause) {
+      if (cause instanceof ControlError) throw new CommandError(cause.message, { cause });
+      throw cause;
+    } finally {
+      await control?.close();
+    }
   },
 };
 

@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
-import { ControlError } from "../control/error.ts";
 import { MounterMetrics } from "../metrics/mounter-metrics.ts";
 import { MemoryCgroups } from "../supervisor/memory-cgroups.ts";
 import { Supervisor, statusBudgetMs } from "../supervisor/supervisor.ts";
 import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../supervisor/volume-paths.ts";
-import { type Command, CommandError } from "./arguments.ts";
+import type { Command } from "./arguments.ts";
+import { describeError } from "./describe-error.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog, writeLogLine } from "./log.ts";
 import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
@@ -83,14 +83,18 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
     // Before it is ready: that is what the endpoint is asked.
     await using _endpoint = await serveMetrics(args, metrics, log, () => supervisor.isReady);
     try {
-      await supervisor.open({ takeOver: args.flag("take-over") });
-    } catch (cause) {
-      if (cause instanceof ControlError)
-        throw new CommandError("The supervisor cannot start", { cause });
-      throw cause;
+      await Promise.race([
+        supervisor.open({ takeOver: args.flag("take-over") }),
+        supervisor.broken,
+      ]);
+      log.info("Supervisor ready", { pid: process.pid });
+      await Promise.race([aborted(signal), supervisor.broken]);
+    } catch (error) {
+      // At once, with all that is open: servers go on, and the next supervisor takes them over.
+      log.error("The supervisor gives up", { error });
+      process.stderr.write(`s3files supervisor: ${describeError(error)}\n`);
+      process.exit(1);
     }
-    log.info("Supervisor ready", { pid: process.pid });
-    await aborted(signal);
     await supervisor.close({ stopVolumes: args.flag("stop-volumes-on-exit") });
     return 0;
   },

@@ -1,4 +1,5 @@
-import { chmodSync, renameSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, renameSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Log } from "../base/log.ts";
 import { ControlClient } from "./client.ts";
@@ -19,7 +20,7 @@ export type Handlers<M extends Methods<M>> = {
  * takes its name only once it listens, in place of what an earlier process left there.
  */
 export class ControlListener<M extends Methods<M>> {
-  readonly #path: string;
+  #path: string;
   readonly #handlers: Handlers<M>;
   readonly #log: Log;
   readonly #server: Server;
@@ -45,8 +46,8 @@ export class ControlListener<M extends Methods<M>> {
       throw new ControlError("supervisor", `Another process listens at ${path}`);
     }
     const listener = new ControlListener(options, dependencies);
-    const beside = `${path}.new`;
-    rmSync(beside, { force: true });
+    // A name of its own: a listener that closes unlinks the name it was made with, which may be a successor's by then.
+    const beside = `${path}.${randomBytes(4).toString("hex")}`;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     listener.#server.once("error", reject);
     listener.#server.listen(beside, resolve);
@@ -110,6 +111,12 @@ export class ControlListener<M extends Methods<M>> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const lines of [...this.#connections]) lines.end();
     await closed;
+  }
+
+  /** Answers at another path from now on, in place of whatever is there. */
+  moveTo(path: string): void {
+    renameSync(this.#path, path);
+    this.#path = path;
   }
 
   get path(): string {

@@ -142,6 +142,11 @@ export interface ServerMethods {
   /** As the supervisor's. */
   leave: { params: Record<string, never>; result: { readonly left: boolean } };
   status: { params: Record<string, never>; result: ServerStatus };
+  /**
+   * Asked of a server that is prepared and does not serve yet: it waits until the volume's lock is free, serves, and
+   * answers as `status`. It ends when the request is cancelled before.
+   */
+  begin: { params: Record<string, never>; result: ServerStatus };
   usage: { params: Record<string, never>; result: VolumeUsage };
   /** As the supervisor's. */
   lost: { params: Record<string, never>; result: Conflicts };

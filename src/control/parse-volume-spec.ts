@@ -84,3 +84,11 @@ export function parseGroups(value: unknown): readonly number[] {
 export function parseCredentials(value: unknown): CredentialsFile {
   return pick<CredentialsFile>(value, credentialFields, "The credentials");
 }
+
+/** A volume's handle in a request. @throws {ControlError} invalid */
+export function parseVolumeId(volumeId: unknown): string {
+  if (typeof volumeId !== "string" || volumeId === "") {
+    throw new ControlError("invalid", "The volume id is missing");
+  }
+  return volumeId;
+}

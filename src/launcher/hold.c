@@ -60,7 +60,8 @@ static int is_at(const char *path, const struct stat *door) {
   return lstat(path, &found) == 0 && found.st_dev == door->st_dev && found.st_ino == door->st_ino;
 }
 
-/* Until its door has been moved away, which whoever does it then tells by a knock (see release_holder). */
+/* Until its door has been moved away, which whoever does it then tells by a knock, and gets the socket once more: it
+   may be the last (see take_over_lock). */
 static noreturn void hand_out(int door, int listener, const char *path, const struct stat *place) {
   for (;;) {
     int peer = accept4(door, NULL, NULL, SOCK_CLOEXEC);
@@ -73,11 +74,12 @@ static noreturn void hand_out(int door, int listener, const char *path, const st
       }
       fail(EXIT_FAILED, errno, "accept at the holder's socket");
     }
-    if (!is_at(path, place)) _exit(0);
+    int is_over = !is_at(path, place);
     struct ucred who;
     socklen_t size = sizeof who;
     if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == geteuid())
       send_descriptor(peer, listener);
+    if (is_over) _exit(0);
     close(peer);
   }
 }
@@ -126,14 +128,16 @@ static int of_this_pin(const char *pin, int listener) {
   return -1;
 }
 
-/* Moves the door away and knocks, so that its owner ends, and takes the lock when it is free. */
-static int take_over_lock(const char *path, const char *lock, long grace_ms) {
+/* Moves the door away and knocks, so that its owner ends, and takes the lock when it is free. What the owner gives
+   goes to *listener, if that is -1. Whoever died half-way through this has left a moved door, and its owner behind it. */
+static int take_over_lock(const char *path, const char *lock, long grace_ms, int *listener) {
   char moved[path_size];
   beside(moved, path, ".old");
   for (long waited = 0;; waited += 20) {
     if (rename(path, moved) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "rename %s", path);
-    int listener = receive_listener(moved);
-    if (listener >= 0) close(listener);
+    int given = receive_listener(moved);
+    if (given >= 0 && *listener < 0) *listener = given;
+    else if (given >= 0) close(given);
     int taken = take_lock(lock, 0);
     if (taken >= 0 && unlink(moved) < 0 && errno != ENOENT) fail(EXIT_FAILED, errno, "remove %s", moved);
     if (taken >= 0 || waited >= grace_ms) return taken;
@@ -143,7 +147,8 @@ static int take_over_lock(const char *path, const char *lock, long grace_ms) {
 
 void release_holder(const char *path, const char *lock, long grace_ms) {
   if (access(lock, F_OK) < 0 && errno == ENOENT && access(path, F_OK) < 0) return;
-  int taken = take_over_lock(path, lock, grace_ms);
+  int listener = -1, taken = take_over_lock(path, lock, grace_ms, &listener);
+  if (listener >= 0) close(listener);
   if (taken >= 0) {
     close(taken);
     return;
@@ -160,15 +165,17 @@ static void leave_holder(const struct options *options, int may_make) {
   int lock = take_lock(options->lock, 0);
   int listener = -1;
   if (lock < 0) {
-    /* A holder is there. It must also answer, with the right socket. */
-    listener = receive_listener(path);
-    if (listener < 0) fail(EXIT_FAILED, errno, "no holder answers at %s", path);
-    listener = of_this_pin(options->pin, listener);
-    /* One of another pid namespace ends with its pod. */
+    /* A holder is there, with the right socket as a rule. One of another pid namespace ends with its pod. */
+    listener = of_this_pin(options->pin, receive_listener(path));
     if (listener >= 0 && !is_locked_elsewhere(options->lock)) return;
+    if (listener < 0) lock = take_over_lock(path, options->lock, 2000, &listener);
+    listener = of_this_pin(options->pin, listener);
   }
   if (listener < 0 && options->from != NULL)
     listener = of_this_pin(options->pin, receive_listener(options->from));
+  /* Whoever had it is gone, but not the server. */
+  if (listener < 0 && options->server != NULL)
+    listener = of_this_pin(options->pin, listener_of_owner(options->server, 3));
   if (listener < 0 && !may_make)
     fail(EXIT_FAILED, 0, "no holder of the socket of %s answers at %s", options->pin, options->from);
 
@@ -181,7 +188,7 @@ static void leave_holder(const struct options *options, int may_make) {
   umask(0177);
   if (bind(door, (struct sockaddr *)&address, sizeof address) < 0 || listen(door, 16) < 0)
     fail(EXIT_FAILED, errno, "listen at %s", fresh);
-  if (lock < 0) lock = take_over_lock(path, options->lock, 2000);
+  if (lock < 0) lock = take_over_lock(path, options->lock, 2000, &listener);
   if (lock < 0) {
     char moved[path_size];
     beside(moved, path, ".old");

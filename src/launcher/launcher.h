@@ -7,9 +7,9 @@
 /* What was given on the command line; absent options are NULL or 0. */
 struct options {
   const char *pin, *target, *source, *type, *flags, *data; /* mount */
-  const char *socket, *lock, *output, *from, *cgroup;
+  const char *socket, *lock, *output, *from, *cgroup, *server;
   long wait_ms, grace_ms;
-  int allow_no_io_flusher;
+  int allow_no_io_flusher, is_late, owner;
   char **program; /* what follows "--", ended by NULL */
 };
 
@@ -33,16 +33,19 @@ void mount_volume(const struct options *options);
 /* Takes the lock for as long as this process, or what it executes, lives; the file then holds its pid.
    The descriptor survives exec. Returns -1 when it is still taken after wait_ms. */
 int take_lock(const char *path, long wait_ms);
-/* Locks the file at descriptor 0 for its other owners: the lock goes when the last of them has closed it. */
-void lock_standard_input(long wait_ms);
+/* Locks the file at descriptor 0 for its other owners: the lock goes when the last of them has closed it. The file
+   then names the process `owner`, unless that is 0. */
+void lock_standard_input(long wait_ms, int owner);
 void write_pid(int lock, int pid);
 /* Ends whoever holds the lock: SIGTERM, after grace_ms SIGKILL. Returns when it is gone. */
 void end_lock_owner(const char *path, long grace_ms);
+/* The listening socket at a descriptor of whoever holds the lock in this pid namespace, duplicated; -1 when there is none to have. */
+int listener_of_owner(const char *path, int number);
 /* Whether a process of another pid namespace has the lock. */
 int is_locked_elsewhere(const char *path);
 
 /* Leaves a process behind that owns the listening socket of a pin and hands it out at a unix socket: the socket of
-   the holder at `from` if one answers there, else a new one. */
+   the holder at `from` if one answers there, or of the server that has locked `server`, else a new one. */
 void hold(const struct options *options);
 /* The same with the socket of `from` only, made by nobody else. */
 void keep(const struct options *options);
@@ -55,7 +58,8 @@ int receive_listener(const char *path);
 void redirect_output(const char *path);
 /* Drops all capabilities for good, but for `keep` (a CAP_ number, or -1). */
 void drop_capabilities(int keep);
-/* Becomes the volume server: lock, listening socket at descriptor 3, IO_FLUSHER, exec. */
+/* Becomes the volume server: lock (only opened, at descriptor 4, when it is late), listening socket at descriptor 3,
+   IO_FLUSHER, exec. */
 noreturn void serve(const struct options *options);
 /* Runs the program and starts it again when it dies, reaping whatever comes to this process. */
 int run_init(char **program);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -50,12 +52,6 @@ int take_lock(const char *path, long wait_ms) {
   return -1;
 }
 
-void lock_standard_input(long wait_ms) {
-  /* flock belongs to the open file, which the caller shares: it stays locked when this process has ended. */
-  if (!lock_within(0, wait_ms, "standard input"))
-    fail(EXIT_BUSY, 0, "another process has the lock");
-}
-
 /* Which pid namespace this is; 0 when /proc does not tell. */
 static unsigned long own_pid_namespace(void) {
   struct stat found;
@@ -67,6 +63,15 @@ void write_pid(int lock, int pid) {
   int length = snprintf(text, sizeof text, "%d %lu\n", pid, own_pid_namespace());
   if (ftruncate(lock, 0) < 0 || pwrite(lock, text, length, 0) != length)
     fail(EXIT_FAILED, errno, "write the pid");
+}
+
+void lock_standard_input(long wait_ms, int owner) {
+  /* Nobody would use it after its caller. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail(EXIT_FAILED, errno, "end with the caller");
+  /* flock belongs to the open file, which the caller shares: it stays locked when this process has ended. */
+  if (!lock_within(0, wait_ms, "standard input"))
+    fail(EXIT_BUSY, 0, "another process has the lock");
+  if (owner > 0) write_pid(taken(0), owner);
 }
 
 /* The pid in a lock file and whether it is one of another pid namespace. A file without a namespace is an earlier
@@ -86,6 +91,30 @@ int is_locked_elsewhere(const char *path) {
   if (flock(lock, LOCK_EX | LOCK_NB) < 0) read_pid(lock, &is_elsewhere);
   close(lock);
   return is_elsewhere;
+}
+
+static int is_listener(int descriptor) {
+  int domain = 0, listens = 0;
+  socklen_t size = sizeof domain, length = sizeof listens;
+  return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_INET &&
+         getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens;
+}
+
+int listener_of_owner(const char *path, int number) {
+  int lock = open(path, O_RDONLY | O_CLOEXEC), is_elsewhere = 0, copy = -1;
+  if (lock < 0) return -1;
+  if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+    int pid = read_pid(lock, &is_elsewhere);
+    int process = pid > 0 && !is_elsewhere ? pidfd_open(pid, 0) : -1;
+    /* Still locked after the pid was opened: it is the owner's. */
+    if (process >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0) copy = pidfd_getfd(process, number, 0);
+    if (process >= 0) close(process);
+  }
+  close(lock);
+  /* The number may be another descriptor's while a server begins or ends. */
+  if (copy < 0 || is_listener(copy)) return copy;
+  close(copy);
+  return -1;
 }
 
 void end_lock_owner(const char *path, long grace_ms) {

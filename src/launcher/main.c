@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +16,18 @@ static const char usage[] =
     "  make-namespace --pin PIN      make a network namespace with lo up, pinned at PIN\n"
     "  remove-namespace --pin PIN\n"
     "  mount --pin PIN --target DIR --source S --type nfs4 --flags F,F --options O,O\n"
-    "  hold --pin PIN --socket PATH --lock FILE --output FIFO [--from PATH]\n"
+    "  hold --pin PIN --socket PATH --lock FILE --output FIFO [--from PATH] [--server LOCK]\n"
     "                                leave a holder of 127.0.0.1:2049 in PIN's namespace behind\n"
     "  keep --pin PIN --socket PATH --lock FILE --from PATH\n"
     "                                leave a second holder of the socket at --from behind\n"
     "  release --socket PATH --lock FILE --grace MS\n"
     "                                end a holder, of whatever pid namespace\n"
-    "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS] [--cgroup DIR] [--allow-no-io-flusher]\n"
-    "        -- PROGRAM ARG...       execute PROGRAM with the holder's socket at descriptor 3\n"
+    "  serve --socket PATH --lock FILE [--output FIFO] [--wait MS | --late] [--cgroup DIR]\n"
+    "        [--allow-no-io-flusher] -- PROGRAM ARG...\n"
+    "                                execute PROGRAM with the holder's socket at descriptor 3, the lock at 4\n"
     "  init -- PROGRAM ARG...        as PID 1: run PROGRAM, start it again when it dies, reap\n"
-    "  lock [--wait MS]              lock the file at standard input, for the process that opened it\n"
+    "  lock [--wait MS] [--owner PID]\n"
+    "                                lock the file at standard input, for the process that opened it\n"
     "  end --lock FILE --grace MS    end the process that holds the lock\n";
 
 void fail(int code, int error, const char *format, ...) {
@@ -38,14 +41,17 @@ void fail(int code, int error, const char *format, ...) {
   exit(code);
 }
 
-static long milliseconds(const char *name, const char *text) {
+static long whole(const char *name, const char *text, long most) {
   char *end;
   errno = 0;
   long value = strtol(text, &end, 10);
-  if (errno != 0 || *text == 0 || *end != 0 || value < 0 || value > 3600000)
-    fail(EXIT_USAGE, 0, "%s: %s is not a number of milliseconds up to an hour", name, text);
+  if (errno != 0 || *text == 0 || *end != 0 || value < 0 || value > most)
+    fail(EXIT_USAGE, 0, "%s: %s is not a number up to %ld", name, text, most);
   return value;
 }
+
+/* At most an hour. */
+static long milliseconds(const char *name, const char *text) { return whole(name, text, 3600000); }
 
 static void need(const char *name, const char *value) {
   if (value == NULL) fail(EXIT_USAGE, 0, "%s is missing\n%s", name, usage);
@@ -56,7 +62,8 @@ int main(int argc, char **argv) {
       {"pin", 1, 0, 'p'},    {"target", 1, 0, 't'}, {"source", 1, 0, 's'}, {"type", 1, 0, 'y'},
       {"flags", 1, 0, 'f'},  {"options", 1, 0, 'o'}, {"socket", 1, 0, 'k'}, {"lock", 1, 0, 'l'},
       {"output", 1, 0, 'u'}, {"wait", 1, 0, 'w'},    {"grace", 1, 0, 'g'},   {"from", 1, 0, 'r'},
-      {"cgroup", 1, 0, 'c'},  {"allow-no-io-flusher", 0, 0, 'a'},
+      {"cgroup", 1, 0, 'c'},  {"server", 1, 0, 'v'}, {"allow-no-io-flusher", 0, 0, 'a'},
+      {"late", 0, 0, 'e'},    {"owner", 1, 0, 'n'},
       {0, 0, 0, 0}};
   struct options options = {0};
   if (argc < 2 || strcmp(argv[1], "--help") == 0) {
@@ -80,7 +87,10 @@ int main(int argc, char **argv) {
       case 'w': options.wait_ms = milliseconds("--wait", optarg); break;
       case 'g': options.grace_ms = milliseconds("--grace", optarg); break;
       case 'r': options.from = optarg; break;
+      case 'v': options.server = optarg; break;
       case 'c': options.cgroup = optarg; break;
+      case 'e': options.is_late = 1; break;
+      case 'n': options.owner = (int)whole("--owner", optarg, INT_MAX); break;
       case 'a': options.allow_no_io_flusher = 1; break;
       default: fputs(usage, stderr); return EXIT_USAGE;
     }
@@ -123,7 +133,7 @@ int main(int argc, char **argv) {
     need("PROGRAM", options.program[0]);
     serve(&options);
   } else if (strcmp(command, "lock") == 0) {
-    lock_standard_input(options.wait_ms);
+    lock_standard_input(options.wait_ms, options.owner);
   } else if (strcmp(command, "end") == 0) {
     need("--lock", options.lock);
     end_lock_owner(options.lock, options.grace_ms);

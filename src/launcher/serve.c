@@ -72,9 +72,10 @@ static void enter_cgroup(const char *path) {
 }
 
 void serve(const struct options *options) {
-  int lock = take_lock(options->lock, options->wait_ms);
+  int lock = options->is_late ? open(options->lock, O_RDWR | O_CREAT, 0600) : take_lock(options->lock, options->wait_ms);
+  if (lock < 0 && options->is_late) fail(EXIT_FAILED, errno, "open %s", options->lock);
   if (lock < 0) fail(EXIT_BUSY, 0, "another process serves this volume (%s)", options->lock);
-  write_pid(lock, getpid());
+  if (!options->is_late) write_pid(lock, getpid());
   int listener = receive_listener(options->socket);
   if (listener < 0) fail(EXIT_FAILED, errno, "no holder answers at %s", options->socket);
   listener = lift(listener);

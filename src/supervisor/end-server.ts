@@ -5,6 +5,8 @@ import type { ServerMethods } from "../control/messages.ts";
 import type { Launcher } from "./launcher.ts";
 import type { VolumePaths } from "./volume-paths.ts";
 
+/** How long a server may take to finish its compounds and close its database. */
+export const serverGraceMs = 30_000;
 const askBudgetMs = 5_000;
 const pollMs = 50;
 

@@ -32,13 +32,14 @@ export class Launcher {
 
   /**
    * Makes the volume's namespace unless its pin is one, and a holder of its listening socket unless one of this pid
-   * namespace answers: with the socket that a holder of another pod or a keeper still has, else with a new one.
+   * namespace answers: with the socket that a holder of another pod, a keeper or the server still has, else with a new one.
    */
   async makeListener(paths: VolumePaths): Promise<void> {
     await this.#run("make-namespace", ["--pin", paths.pin]);
     await this.#run("hold", [
       ...["--pin", paths.pin, "--socket", paths.holderSocket],
       ...["--lock", paths.holderLock, "--output", paths.output, "--from", paths.keeperSocket],
+      ...["--server", paths.serverLock],
     ]);
   }
 
@@ -84,17 +85,25 @@ export class Launcher {
 
   /**
    * Starts the volume's server behind the holder's socket, in a session of its own: it outlives this process.
-   * What the launcher itself has to say is on stderr; the server writes to the volume's pipe.
+   * What the launcher itself has to say is on stderr; the server writes to the volume's pipe. A prepared one takes
+   * neither the volume's lock nor its socket's name before it is asked to begin.
    */
-  startServer(paths: VolumePaths, server: ServerProgram): ChildProcess {
+  startServer(
+    paths: VolumePaths,
+    server: ServerProgram,
+    options: { readonly prepared?: boolean } = {},
+  ): ChildProcess {
+    const isPrepared = options.prepared === true;
+    const wait = isPrepared ? ["--late"] : ["--wait", String(predecessorMs)];
+    const later = isPrepared ? ["--prepare", paths.preparedSocket, "--launcher", this.#path] : [];
     const own = this.#allowNoIoFlusher ? ["--allow-no-io-flusher"] : [];
     const limited = server.cgroup === undefined ? [] : ["--cgroup", server.cgroup];
     return spawn(
       this.#path,
       [
         ...["serve", "--socket", paths.holderSocket, "--lock", paths.serverLock],
-        ...["--output", paths.output, "--wait", String(predecessorMs), ...limited, ...own, "--"],
-        ...[server.program, ...server.programArguments, ...server.serveArguments, ...own],
+        ...["--output", paths.output, ...wait, ...limited, ...own, "--"],
+        ...[server.program, ...server.programArguments, ...server.serveArguments, ...own, ...later],
       ],
       { stdio: ["ignore", "ignore", "pipe"], detached: true, cwd: "/" },
     );

@@ -28,12 +28,19 @@ export class Predecessor {
     }
   }
 
-  /** The volume's server ends; resolves also when the predecessor itself does. */
-  async release(digest: string): Promise<void> {
+  /** Resolves when the connection has ended, by {@link close} or because the predecessor has. */
+  get gone(): Promise<void> {
+    return this.#client.closed;
+  }
+
+  /** The volume's server ends; false when the predecessor itself does before it can tell. */
+  async release(digest: string): Promise<boolean> {
     try {
       await this.#client.call("release", { digest });
+      return true;
     } catch (error) {
-      if (!(error instanceof ControlError && this.#client.isClosed)) throw error;
+      if (error instanceof ControlError && this.#client.isClosed) return false;
+      throw error;
     }
   }
 

@@ -2,21 +2,11 @@ import { rmSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { ControlClient } from "../control/client.ts";
-import { ControlError } from "../control/error.ts";
 import type { ServerMethods, ServerStatus } from "../control/messages.ts";
 import type { Launcher, ServerProgram } from "./launcher.ts";
+import { connectToStarted, type ServerEnd } from "./started-process.ts";
 import type { VolumePaths } from "./volume-paths.ts";
 
-/** How a server ended; both unknown for one that an earlier supervisor had started. */
-export interface ServerEnd {
-  readonly code: number | undefined;
-  readonly signal: string | undefined;
-}
-
-/** A server opens its control socket first of all; what takes longer than this hangs. */
-const answerBudgetMs = 60_000;
-const retryMs = 20;
-const lastWordsMs = 500;
 const heartbeatMs = 10_000;
 /** A server whose event loop stands still this long is hung. */
 const silenceMs = 45_000;
@@ -24,7 +14,8 @@ const endBudgetMs = 30_000;
 /** The kernel closes a dying process's connections before its end is seen here. */
 const dyingMs = 5_000;
 
-interface Dependencies {
+/** What starts, finds and watches servers. */
+export interface ServerDependencies {
   readonly launcher: Pick<Launcher, "startServer" | "endServer">;
   readonly clock: Clock;
   readonly log: Log;
@@ -57,7 +48,7 @@ export class RunningServer {
   /** The server that an earlier supervisor has left running; undefined when none answers within some seconds. */
   static async adopt(
     paths: VolumePaths,
-    dependencies: Dependencies,
+    dependencies: ServerDependencies,
   ): Promise<RunningServer | undefined> {
     let client: ControlClient<ServerMethods> | undefined;
     try {
@@ -81,64 +72,41 @@ export class RunningServer {
   static async start(
     paths: VolumePaths,
     program: ServerProgram,
-    dependencies: Dependencies,
+    dependencies: ServerDependencies,
   ): Promise<RunningServer> {
-    const { launcher, clock, log } = dependencies;
+    const { launcher, clock, log, lastWords } = dependencies;
     const sinceMs = clock.monotonicMs();
-    rmSync(paths.serverSocket, { force: true });
-    const child = launcher.startServer(paths, program);
-    child.unref();
-    let errors = "";
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      errors = (errors + text).slice(0, 2_000);
-    });
-    let end: ServerEnd | undefined;
-    const ended = new Promise<ServerEnd>((resolve) => {
-      child.once("error", (error) => {
-        errors += error.message;
-        resolve({ code: undefined, signal: undefined });
-      });
-      // Not `exit`: by now the launcher's last words have arrived. Its pipe ends at exec, the server has another.
-      child.once("close", (code, signal) =>
-        resolve({ code: code ?? undefined, signal: signal ?? undefined }),
-      );
-    }).then((value) => {
-      end = value;
-      return value;
-    });
-    const limit = AbortSignal.timeout(answerBudgetMs);
-    while (end === undefined) {
-      let client: ControlClient<ServerMethods> | undefined;
-      try {
-        client = await ControlClient.connect<ServerMethods>(paths.serverSocket, limit);
-        const status = await client.call("status", {}, limit);
-        log.info("Volume server started", { pid: status.pid });
-        return new RunningServer(client, status, { sinceMs, ended }).#watched(paths, dependencies);
-      } catch (error) {
-        client?.close();
-        if (limit.aborted || clock.monotonicMs() - sinceMs > answerBudgetMs) break;
-        if (!(error instanceof ControlError)) throw error;
-        await Promise.race([ended, new Promise<void>((wake) => clock.schedule(retryMs, wake))]);
-      }
-    }
-    if (end === undefined) {
-      await launcher.endServer(paths, 0);
-      throw new ControlError("supervisor", "The volume server does not answer; see its log");
-    }
-    // What it wrote is in its pipe by now, and has to be read from there.
-    const readBy = clock.monotonicMs() + lastWordsMs;
-    while (dependencies.lastWords?.() === undefined && clock.monotonicMs() < readBy) {
-      await new Promise<void>((wake) => clock.schedule(retryMs, wake));
-    }
-    const words = errors.trim() || dependencies.lastWords?.() || "it said nothing";
-    throw new ControlError(
-      "supervisor",
-      `The volume server cannot be started: ${words} (${end.signal ?? `exit code ${end.code}`})`,
+    const socket = paths.serverSocket;
+    rmSync(socket, { force: true });
+    const {
+      client,
+      answer: status,
+      ended,
+    } = await connectToStarted(
+      { child: launcher.startServer(paths, program), socket },
+      (to, limit) => to.call("status", {}, limit),
+      { clock, lastWords, giveUp: () => launcher.endServer(paths, 0) },
     );
+    log.info("Volume server started", { pid: status.pid });
+    return RunningServer.watch({ client, status, sinceMs, ended }, paths, dependencies);
+  }
+
+  /** One that this supervisor has started, from now on watched. */
+  static watch(
+    server: {
+      readonly client: ControlClient<ServerMethods>;
+      readonly status: ServerStatus;
+      readonly sinceMs: number;
+      readonly ended: Promise<ServerEnd>;
+    },
+    paths: VolumePaths,
+    dependencies: ServerDependencies,
+  ): RunningServer {
+    return new RunningServer(server.client, server.status, server).#watched(paths, dependencies);
   }
 
   /** Has the server killed when it stops answering. */
-  #watched(paths: VolumePaths, { launcher, clock, log }: Dependencies): this {
+  #watched(paths: VolumePaths, { launcher, clock, log }: ServerDependencies): this {
     let over = false;
     void this.ended.then(() => {
       over = true;

@@ -2,8 +2,9 @@ import { ControlError } from "../control/error.ts";
 
 /** One hand-over to a successor, as its predecessor sees it: from `standBy` to `handedOver`, or to the successor's death. */
 export class StandingBy {
-  #over: PromiseWithResolvers<void> | undefined;
+  #over: PromiseWithResolvers<boolean> | undefined;
 
+  /** True from {@link begin} until the successor has it all, or is gone. */
   get isActive(): boolean {
     return this.#over !== undefined;
   }
@@ -16,24 +17,27 @@ export class StandingBy {
     if (this.#over !== undefined) {
       throw new ControlError("supervisor", "Another supervisor is taking over");
     }
-    const over = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<boolean>();
     this.#over = over;
-    const abort = () => over.reject(signal.reason as Error);
+    // At once: what the dead successor asked for is still under way, and must not count from here on.
+    const abort = () => this.#end(over, false);
     signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
     try {
-      await over.promise;
-      return true;
-    } catch (error) {
-      if (signal.aborted) return false;
-      throw error;
+      return await over.promise;
     } finally {
       signal.removeEventListener("abort", abort);
-      this.#over = undefined;
     }
   }
 
-  /** @throws {ControlError} invalid when no successor has asked for it. */
-  require(): void {
+  #end(over: PromiseWithResolvers<boolean>, isHandedOver: boolean): void {
+    if (this.#over === over) this.#over = undefined;
+    over.resolve(isHandedOver);
+  }
+
+  /** @throws {ControlError} invalid when no successor has asked for it; the signal's reason when the one that asks is gone. */
+  require(signal: AbortSignal): void {
+    signal.throwIfAborted();
     if (this.#over === undefined) {
       throw new ControlError("invalid", "This supervisor does not stand by");
     }
@@ -41,6 +45,6 @@ export class StandingBy {
 
   /** The hand-over is complete. */
   finish(): void {
-    this.#over?.resolve();
+    if (this.#over !== undefined) this.#end(this.#over, true);
   }
 }

@@ -6,15 +6,22 @@ import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import { ControlListener, type Handlers } from "../control/listener.ts";
 import type { SupervisorMethods, VolumeStatus } from "../control/messages.ts";
-import { parseCredentials, parseGroups, parseVolumeSpec } from "../control/parse-volume-spec.ts";
-import { readLeftover, readVolumeRecord } from "../control/volume-folder.ts";
+import {
+  parseCredentials,
+  parseGroups,
+  parseVolumeId,
+  parseVolumeSpec,
+} from "../control/parse-volume-spec.ts";
+import { readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
 import { Launcher } from "./launcher.ts";
 import type { MemoryCgroups } from "./memory-cgroups.ts";
 import { Predecessor } from "./predecessor.ts";
 import { serverProgram } from "./server-program.ts";
 import { StandingBy } from "./standing-by.ts";
+import { stoppedStatus } from "./stopped-status.ts";
 import type { ExclusiveLock } from "./supervisor-lock.ts";
+import type { SupervisorOptions } from "./supervisor-options.ts";
 import { Volume } from "./volume.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
 import {
@@ -26,26 +33,15 @@ import {
   volumePaths,
 } from "./volume-paths.ts";
 
-/** Where a supervisor keeps its things and how it starts servers. */
-export interface SupervisorOptions {
-  /** On tmpfs: sockets, locks, pins, credentials. */
-  readonly runDir: string;
-  /** On the node's disk: the volumes' folders. */
-  readonly stateDir: string;
-  /** Path of s3files-launcher. */
-  readonly launcher: string;
-  /** Starts servers without PR_SET_IO_FLUSHER where the capability is missing; for tests. */
-  readonly allowNoIoFlusher: boolean;
-  /** How a server is executed: Node, and the arguments before those that name the volume (`main.js`, `serve`). */
-  readonly server: { readonly node: string; readonly args: readonly string[] };
-}
-
 /** Volumes that are taken over side by side: each may start a server. */
 const adoptAtATime = 4;
 /** How long a server may take to tell its usage. */
 export const statusBudgetMs = 1_000;
 const lockBudgetMs = 10_000;
 const turnMs = 3_600_000;
+
+/** The ends of servers that another supervisor asked for, by the volume's digest. */
+type Released = ReadonlyMap<string, Promise<void>>;
 
 /** The registry of a node's volumes, behind a control socket. See README.md for what outlives it. */
 export class Supervisor {
@@ -56,10 +52,13 @@ export class Supervisor {
   readonly #volumes = new Map<string, Volume>();
   #listener: ControlListener<SupervisorMethods> | undefined;
   #isEnding = false;
+  /** Whether the volumes are this one's: from the start of a take-over to the end of a hand-over. */
+  #isInCharge = false;
   /** False until everything that was served before is taken over, and while this one stands by. */
   #isReady = false;
   readonly #standing = new StandingBy();
   readonly #ending = new AbortController();
+  readonly #broken = Promise.withResolvers<never>();
 
   constructor(
     options: SupervisorOptions,
@@ -73,6 +72,7 @@ export class Supervisor {
     },
   ) {
     this.#options = options;
+    this.#broken.promise.catch(() => undefined); // for whoever asks
     this.#lock = dependencies.lock;
     this.#log = dependencies.log;
     const { launcher: path, allowNoIoFlusher } = options;
@@ -108,20 +108,14 @@ export class Supervisor {
       predecessor = await Predecessor.standBy(supervisorSocket(runDir));
       this.#log.info("Taking over from another supervisor");
     }
-    await this.#takeCharge(predecessor, predecessor !== undefined);
-  }
-
-  async #takeCharge(predecessor: Predecessor | undefined, replace: boolean): Promise<void> {
-    this.#listener = await ControlListener.open<SupervisorMethods>(
-      { path: supervisorSocket(this.#options.runDir), replace },
-      { handlers: this.#handlers(), log: this.#log },
-    );
+    this.#isInCharge = true;
+    // One that dies half-way leaves its lock to whoever is first: its own next one must not find it free.
+    if (predecessor !== undefined) this.#orBroken(predecessor.gone.then(() => this.#takeLock(0)));
+    this.#listener = await this.#listen(predecessor !== undefined);
     await this.#adoptAll(predecessor);
     if (predecessor !== undefined) {
       await predecessor.finish();
-      if (!(await this.#lock.take(lockBudgetMs, this.#ending.signal))) {
-        throw new ControlError("supervisor", "The predecessor does not give up its lock");
-      }
+      await this.#takeLock(lockBudgetMs);
       predecessor.close();
       // What it was starting at the moment it was asked.
       await this.#adoptAll(undefined);
@@ -130,18 +124,42 @@ export class Supervisor {
     this.#isReady = true;
   }
 
-  async #adoptAll(predecessor: Predecessor | undefined): Promise<void> {
+  async #takeLock(waitMs: number): Promise<void> {
+    if (await this.#lock.take(waitMs, this.#ending.signal)) return;
+    throw new ControlError("supervisor", "The predecessor, or its next one, has the lock");
+  }
+
+  #listen(replace: boolean): Promise<ControlListener<SupervisorMethods>> {
+    return ControlListener.open<SupervisorMethods>(
+      { path: supervisorSocket(this.#options.runDir), replace },
+      { handlers: this.#handlers(), log: this.#log },
+    );
+  }
+
+  async #adoptAll(predecessor: Predecessor | undefined, released?: Released): Promise<void> {
     // All take their turn before the first request does: it must find them in charge, not stopped.
     const adoptions: Promise<void>[] = [];
     for (const [at, volume] of this.#knownFromBefore().entries()) {
       const earlier = adoptions[at - adoptAtATime];
-      const free = async () => {
-        await earlier;
-        await predecessor?.release(volume.paths.digest);
-      };
-      adoptions.push(this.#adopt(volume, free));
+      const { digest } = volume.paths;
+      const adoption =
+        predecessor === undefined
+          ? volume.adopt(Promise.all([earlier, released?.get(digest)]))
+          : volume.takeOver(earlier, () => predecessor.release(digest));
+      adoptions.push(
+        // One volume's trouble is not the others'; its next start tries again.
+        adoption.catch((error: unknown) => {
+          const { folder } = volume.paths;
+          this.#log.error("A volume cannot be taken over", { folder, error });
+        }),
+      );
     }
     await Promise.all(adoptions);
+  }
+
+  /** Rejects when this supervisor can go on no more: its process is to end then, and the next one to take over. */
+  get broken(): Promise<never> {
+    return this.#broken.promise;
   }
 
   /** Whether everything that is to be served on this node is in this supervisor's hands. */
@@ -157,22 +175,27 @@ export class Supervisor {
     if (this.#isEnding) return {};
     if (isHandedOver) {
       // The connection lasts until the successor has the lock, or is gone.
-      signal.addEventListener("abort", () => void this.#waitForTurn(), { once: true });
-      if (signal.aborted) void this.#waitForTurn();
+      if (signal.aborted) this.#orBroken(this.#waitForTurn());
+      else {
+        const next = () => this.#orBroken(this.#waitForTurn());
+        signal.addEventListener("abort", next, { once: true });
+      }
       return await new Promise<never>(() => {});
     }
     this.#log.warn("The other supervisor is gone: taking everything back");
     this.#isReady = false;
-    await this.#again();
+    this.#orBroken(this.#again());
     return {};
   }
 
-  async #handedOver(): Promise<Record<string, never>> {
-    this.#standing.require();
+  /** The successor has died before it had the lock, or this one is ending: then nothing of this counts. */
+  async #handedOver(signal: AbortSignal): Promise<Record<string, never>> {
+    this.#standing.require(signal);
+    const here = [...this.#volumes.values()].filter((volume) => !volume.isStopped);
+    await Promise.all(here.map((volume) => volume.release()));
+    this.#standing.require(signal);
+    this.#isInCharge = false;
     this.#isReady = false;
-    for (const volume of this.#volumes.values()) {
-      if (!volume.isStopped) await volume.release();
-    }
     this.#volumes.clear();
     this.#lock.release();
     this.#standing.finish();
@@ -182,23 +205,46 @@ export class Supervisor {
   /** In charge again when the successor has died. */
   async #waitForTurn(): Promise<void> {
     this.#log.info("Handed over: standing by until the other supervisor ends");
-    try {
-      while (!(await this.#lock.take(turnMs, this.#ending.signal)));
-      this.#log.warn("The other supervisor has ended: in charge again");
-      await this.#again();
-    } catch (error) {
-      if (!this.#ending.signal.aborted) this.#log.error("Cannot stand by", { error });
-    }
+    while (!(await this.#lock.take(turnMs, this.#ending.signal)));
+    this.#log.warn("The other supervisor has ended: in charge again");
+    await this.#again();
   }
 
+  /** Takes back what is released or is being released; the rest has stayed. */
   async #again(): Promise<void> {
+    const released = new Map<string, Promise<void>>();
     for (const [digest, volume] of this.#volumes) {
-      if (volume.isReleased) this.#volumes.delete(digest);
+      if (!volume.isReleased) continue;
+      // Its server may still be ending; the adoption looks again when that fails.
+      const end = volume.release().catch((error: unknown) => {
+        this.#log.warn("A volume server did not end in order", { digest, error });
+      });
+      released.set(digest, end);
+      this.#volumes.delete(digest);
     }
+    this.#isInCharge = true;
+    // In this turn of the event loop: a request finds every volume here, taken back or about to be.
+    const adopted = this.#adoptAll(undefined, released);
+    const stayed = [...this.#volumes.values()].filter(
+      (volume) => !released.has(volume.paths.digest),
+    );
     const before = this.#listener;
     this.#listener = undefined;
-    await this.#takeCharge(undefined, true);
+    this.#listener = await this.#listen(true);
+    await adopted;
+    for (const volume of stayed) await volume.keepListener();
+    await this.#finishRemovals();
+    this.#isReady = true;
+    this.#log.info("Everything is taken back");
     await before?.close();
+  }
+
+  #orBroken(run: Promise<void>): void {
+    run.catch((error: unknown) => {
+      if (this.#isEnding) return;
+      this.#log.error("Cannot be in charge", { error });
+      this.#broken.reject(error);
+    });
   }
 
   /** Removes what a supervisor that died was removing. */
@@ -210,15 +256,6 @@ export class Supervisor {
       }
     } catch (error) {
       this.#log.warn("Cannot remove what was left of stopped volumes", { folder, error });
-    }
-  }
-
-  async #adopt(volume: Volume, free: () => Promise<void>): Promise<void> {
-    try {
-      await volume.adopt(free());
-    } catch (error) {
-      // One volume's trouble is not the others'; its next start tries again.
-      this.#log.error("A volume cannot be taken over", { folder: volume.paths.folder, error });
     }
   }
 
@@ -261,31 +298,34 @@ export class Supervisor {
       },
       stop: async ({ volumeId }) => {
         this.#requireCharge();
-        return { kept: await this.#stop(idOf(volumeId)) };
+        return { kept: await this.#stop(parseVolumeId(volumeId)) };
       },
       standBy: (_, signal) => this.#standBy(signal),
-      release: async ({ digest }) => {
-        this.#standing.require();
+      release: async ({ digest }, signal) => {
+        this.#standing.require(signal);
         await this.#volumes.get(digest)?.release();
         return {};
       },
-      handedOver: () => this.#handedOver(),
+      handedOver: (_, signal) => this.#handedOver(signal),
       flush: async ({ volumeId, timeoutMs }, signal) => {
         if (!Number.isFinite(timeoutMs) || timeoutMs < 0) {
           throw new ControlError("invalid", "timeoutMs is not a number of milliseconds");
         }
-        return (await this.#volume(volumeId)?.flush(timeoutMs, signal)) ?? null;
+        return (await this.#volume(volumeId)?.requests.flush(timeoutMs, signal)) ?? null;
       },
-      usage: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.usage(signal)) ?? null,
-      lost: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.lost(signal)) ?? null,
+      usage: async ({ volumeId }, signal) =>
+        (await this.#volume(volumeId)?.requests.usage(signal)) ?? null,
+      lost: async ({ volumeId }, signal) =>
+        (await this.#volume(volumeId)?.requests.lost(signal)) ?? null,
       groups: async ({ volumeId, gids }, signal) => {
         const groups = parseGroups(gids);
         const volume = this.#volume(volumeId);
         if (volume === undefined) throw new ControlError("noSuchVolume", `No volume ${volumeId}`);
-        await volume.setGroups(groups, signal);
+        await volume.requests.setGroups(groups, signal);
         return {};
       },
-      leave: async ({ volumeId }, signal) => (await this.#volume(volumeId)?.leave(signal)) ?? null,
+      leave: async ({ volumeId }, signal) =>
+        (await this.#volume(volumeId)?.requests.leave(signal)) ?? null,
       list: async () => ({ volumes: await this.status(undefined) }),
       status: async (_, signal) => {
         const ask = AbortSignal.any([signal, AbortSignal.timeout(statusBudgetMs)]);
@@ -296,13 +336,15 @@ export class Supervisor {
 
   #requireCharge(): void {
     if (this.#isEnding) throw new ControlError("supervisor", "The supervisor is ending");
-    if (this.#standing.isActive) {
+    if (this.#standing.isActive || !this.#isInCharge) {
       throw new ControlError("supervisor", "The supervisor is being replaced: to be asked again");
     }
   }
 
   #volume(volumeId: string): Volume | undefined {
-    return this.#volumes.get(volumeDigest(idOf(volumeId)));
+    // What this one does not have its successor may.
+    if (!this.#isInCharge) this.#requireCharge();
+    return this.#volumes.get(volumeDigest(parseVolumeId(volumeId)));
   }
 
   async #stop(volumeId: string): Promise<SupervisorMethods["stop"]["result"]["kept"]> {
@@ -353,27 +395,4 @@ export class Supervisor {
     await this.#listener?.close();
     this.#lock.release();
   }
-}
-
-/** What the folder of a stopped volume says; undefined when it holds none. */
-function stoppedStatus(folder: string): VolumeStatus | undefined {
-  const common = { folder, state: "stopped", restarts: 0 } as const;
-  try {
-    const record = readVolumeRecord(folder);
-    if (record === undefined) return undefined;
-    const { volumeId, bucket, prefix } = record.spec;
-    const leftover = readLeftover(folder);
-    return { volumeId, bucket, prefix, ...common, ...(leftover === undefined ? {} : { leftover }) };
-  } catch (error) {
-    // One damaged folder must not hide the other volumes.
-    if (!(error instanceof ControlError)) throw error;
-    return { volumeId: "", bucket: "", prefix: "", ...common, lastError: error.message };
-  }
-}
-
-function idOf(volumeId: unknown): string {
-  if (typeof volumeId !== "string" || volumeId === "") {
-    throw new ControlError("invalid", "The volume id is missing");
-  }
-  return volumeId;
 }

@@ -1,7 +1,15 @@
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readLeftover } from "../control/volume-folder.ts";
+import { ControlError } from "../control/error.ts";
+import {
+  readLeftover,
+  readVolumeRecord,
+  specDigest,
+  volumeIdentity,
+  writeVolumeRecord,
+} from "../control/volume-folder.ts";
+import type { VolumeSpec } from "../control/volume-spec.ts";
 import type { VolumePaths } from "./volume-paths.ts";
 
 /**
@@ -14,13 +22,31 @@ export function hasNothingPending(folder: string): boolean {
   return Object.values(leftover).every((count) => count === 0);
 }
 
+/**
+ * Writes the specification into the volume's folder unless it is there.
+ * @throws {ControlError} identity when the folder is another volume's.
+ */
+export function keepSpec(folder: string, spec: VolumeSpec): void {
+  const known = readVolumeRecord(folder);
+  if (known !== undefined && known.identity !== volumeIdentity(spec)) {
+    const { bucket, prefix, endpoint, region } = known.spec;
+    throw new ControlError(
+      "identity",
+      `Volume ${spec.volumeId} is known on this node as bucket '${bucket}', prefix '${prefix}' at ${endpoint ?? region}; it cannot become another one`,
+    );
+  }
+  if (known !== undefined && specDigest(known.spec) === specDigest(spec)) return;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeVolumeRecord(folder, spec);
+}
+
 /** Removes the paths that server, holder and keeper leave. Caller: they have ended. */
 export function removeRunFiles(paths: VolumePaths): void {
   const { holderSocket, holderLock, keeperSocket, keeperLock } = paths;
-  const { serverSocket, serverLock, output } = paths;
+  const { serverSocket, serverLock, preparedSocket, output } = paths;
   for (const path of [
     ...[holderSocket, holderLock, keeperSocket, keeperLock],
-    ...[serverSocket, serverLock, output],
+    ...[serverSocket, serverLock, preparedSocket, output],
   ]) {
     rmSync(path, { force: true });
   }

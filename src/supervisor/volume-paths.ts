@@ -19,6 +19,8 @@ export interface VolumePaths {
   readonly keeperLock: string;
   readonly serverSocket: string;
   readonly serverLock: string;
+  /** Where a server answers that is to take the volume over and does not serve it yet. */
+  readonly preparedSocket: string;
   /** The named pipe that holder and server write their log to. */
   readonly output: string;
 }
@@ -57,6 +59,7 @@ export function volumePaths(
     keeperLock: join(runDir, "keepers", `${digest}.lock`),
     serverSocket: join(runDir, "servers", `${digest}.sock`),
     serverLock: join(runDir, "servers", `${digest}.lock`),
+    preparedSocket: join(runDir, "servers", `${digest}.next`),
     output: join(runDir, "servers", `${digest}.log`),
   };
 }

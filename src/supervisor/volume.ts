@@ -1,44 +1,29 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import type {
-  Conflicts,
   Leftover,
-  Pending,
   ServerMethods,
   SupervisorMethods,
   VolumeStatus,
-  VolumeUsage,
 } from "../control/messages.ts";
-import {
-  readLeftover,
-  readVolumeRecord,
-  specDigest,
-  volumeIdentity,
-  writeGroups,
-  writeVolumeRecord,
-} from "../control/volume-folder.ts";
+import { readLeftover, specDigest } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
-import { askServer } from "./ask-server.ts";
 import { keepCredentials } from "./credentials.ts";
-import { endServer } from "./end-server.ts";
+import { endServer, serverGraceMs } from "./end-server.ts";
+import type { ServerProgram } from "./launcher.ts";
+import { PreparedServer } from "./prepared-server.ts";
 import { reachBucket } from "./reach-bucket.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
 import { hasOutput, ServerOutput } from "./server-output.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
-import { hasNothingPending, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
+import { hasNothingPending, keepSpec, removeRunFiles, removeVolumeFiles } from "./volume-files.ts";
 import type { VolumePaths } from "./volume-paths.ts";
+import { usageOf, VolumeRequests } from "./volume-requests.ts";
 
 type Start = SupervisorMethods["start"];
-type Ask<T> = (server: RunningServer, limit: AbortSignal) => Promise<T>;
 type Ready = ServerMethods["ready"]["result"];
-
-/** How long a server may take to finish its compounds and close its database. */
-const graceMs = 30_000;
-/** What a flush may take beyond its own time before its server counts as lost. */
-const flushSlackMs = 10_000;
-const askBudgetMs = 30_000;
 
 /**
  * One volume on this node and its server's life. Starts, restarts and stops of a volume follow each other;
@@ -46,6 +31,8 @@ const askBudgetMs = 30_000;
  */
 export class Volume {
   readonly paths: VolumePaths;
+  /** What is asked of its server, whichever it is. */
+  readonly requests: VolumeRequests;
   readonly #dependencies: VolumeDependencies;
   readonly #log: Log;
   #spec: VolumeSpec;
@@ -72,7 +59,19 @@ export class Volume {
     this.paths = volume.paths;
     this.#spec = volume.spec;
     this.#dependencies = dependencies;
-    this.#log = dependencies.log.with({ volumeId: volume.spec.volumeId });
+    const { volumeId } = volume.spec;
+    this.#log = dependencies.log.with({ volumeId });
+    this.requests = new VolumeRequests(
+      { volumeId, folder: volume.paths.folder },
+      {
+        clock: dependencies.clock,
+        current: () => this.#current(),
+        nextChange: (wake) => {
+          this.#changed.add(wake);
+          return () => this.#changed.delete(wake);
+        },
+      },
+    );
   }
 
   /** True when neither server nor listening socket belongs to it. */
@@ -80,9 +79,16 @@ export class Volume {
     return this.#state === "stopped";
   }
 
-  /** True when its server has been ended for another supervisor. */
+  /** True from the moment at which its server is to end for another supervisor; {@link release} says when it has. */
   get isReleased(): boolean {
     return this.#isReleased;
+  }
+
+  #current(): RunningServer | undefined | null {
+    if (this.#isReleased) {
+      throw new ControlError("supervisor", "The volume has another supervisor: to be asked again");
+    }
+    return this.#state === "stopped" ? null : this.#server;
   }
 
   #exclusive<T>(run: () => Promise<T>): Promise<T> {
@@ -105,6 +111,7 @@ export class Volume {
   start(volume: Start["params"], signal: AbortSignal): Promise<Start["result"]> {
     return this.#exclusive(async () => {
       signal.throwIfAborted();
+      this.#current();
       this.#giveUp = new AbortController();
       const isFirst = !existsSync(this.paths.marker);
       const isNew = !existsSync(this.paths.folder);
@@ -125,18 +132,7 @@ export class Volume {
   async #bringUp(volume: Start["params"], signal: AbortSignal): Promise<Ready> {
     const { spec, credentials } = volume;
     const { folder, marker } = this.paths;
-    const known = readVolumeRecord(folder);
-    if (known !== undefined && known.identity !== volumeIdentity(spec)) {
-      const { bucket, prefix, endpoint, region } = known.spec;
-      throw new ControlError(
-        "identity",
-        `Volume ${spec.volumeId} is known on this node as bucket '${bucket}', prefix '${prefix}' at ${endpoint ?? region}; it cannot become another one`,
-      );
-    }
-    if (known === undefined || specDigest(known.spec) !== specDigest(spec)) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeVolumeRecord(folder, spec);
-    }
+    keepSpec(folder, spec);
     this.#spec = spec;
     const areNewKeys = keepCredentials(this.paths.credentials, credentials);
     // From here on the next supervisor serves this volume too.
@@ -155,21 +151,24 @@ export class Volume {
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
   async #launch(): Promise<void> {
-    await endServer(this.paths, graceMs, this.#dependencies);
+    await endServer(this.paths, serverGraceMs, this.#dependencies);
     await this.#dependencies.launcher.makeListener(this.paths);
     await this.#serve();
   }
 
   /** A server behind the listener, which is there. */
   async #serve(): Promise<void> {
-    const { programOf, cgroups } = this.#dependencies;
-    const cgroup = cgroups?.make(this.paths.digest, this.#spec.memoryLimitBytes);
     const output = this.#readOutput();
     output.forgetWords();
-    const program = { ...programOf(this.#spec, this.paths), cgroup };
     const lastWords = () => output.lastWords();
     const dependencies = { ...this.#dependencies, log: this.#log, lastWords };
-    this.#hold(await RunningServer.start(this.paths, program, dependencies));
+    this.#hold(await RunningServer.start(this.paths, this.#program(), dependencies));
+  }
+
+  #program(): ServerProgram {
+    const { programOf, cgroups } = this.#dependencies;
+    const cgroup = cgroups?.make(this.paths.digest, this.#spec.memoryLimitBytes);
+    return { ...programOf(this.#spec, this.paths), cgroup };
   }
 
   #readOutput(): ServerOutput {
@@ -211,7 +210,7 @@ export class Volume {
 
   /** `isHasty`: the dead server's listener is taken for granted, for the mount waits; a second try looks at all. */
   async #restart(isHasty: boolean): Promise<void> {
-    if (!this.#wanted || this.#server !== undefined) return;
+    if (!this.#wanted || this.#isReleased || this.#server !== undefined) return;
     try {
       await (isHasty ? this.#serve() : this.#launch());
       this.#restarts += 1;
@@ -226,7 +225,7 @@ export class Volume {
   async #end(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    await endServer(this.paths, graceMs, this.#dependencies);
+    await endServer(this.paths, serverGraceMs, this.#dependencies);
     await server?.ended;
   }
 
@@ -234,25 +233,67 @@ export class Volume {
    * Takes over what an earlier supervisor left, after `earlier` has ended: the running server, or one started
    * behind the same socket. Takes its turn at once.
    */
-  adopt(earlier?: Promise<void>): Promise<void> {
+  adopt(earlier: Promise<unknown>): Promise<void> {
     this.#become("starting");
     return this.#exclusive(async () => {
       await earlier;
-      // A first start that its supervisor took back.
-      if (!existsSync(this.paths.marker)) return this.#become("stopped");
-      this.#wanted = true;
-      if (hasOutput(this.paths.output)) this.#readOutput();
-      const dependencies = { ...this.#dependencies, log: this.#log };
-      const found = await RunningServer.adopt(this.paths, dependencies);
-      if (found !== undefined) {
-        this.#log.info("Volume server taken over", { pid: found.pid });
-        this.#hold(found);
-        if (found.specDigest === specDigest(this.#spec)) return;
-        await this.#end();
-      }
-      this.#become("restarting");
-      await this.#restart(false);
+      await this.#adopt();
     });
+  }
+
+  /**
+   * Takes over from a supervisor that still runs, after `earlier`: with a server that is prepared before `release` has
+   * the other one's ended. `release` resolves with false when that supervisor is gone. Takes its turn at once.
+   */
+  takeOver(earlier: Promise<void> | undefined, release: () => Promise<boolean>): Promise<void> {
+    this.#become("starting");
+    return this.#exclusive(async () => {
+      await earlier;
+      const prepared = existsSync(this.paths.marker) ? await this.#prepare() : undefined;
+      const begun = prepared?.begin();
+      begun?.catch(() => undefined); // looked at below
+      try {
+        if ((await release()) && begun !== undefined && existsSync(this.paths.marker)) {
+          const server = await begun;
+          this.#wanted = true;
+          this.#readOutput();
+          this.#hold(server);
+          return;
+        }
+      } catch (error) {
+        this.#log.warn("The prepared server does not begin: another one is started", { error });
+      }
+      prepared?.abandon();
+      await this.#adopt();
+    });
+  }
+
+  async #prepare(): Promise<PreparedServer | undefined> {
+    const dependencies = { ...this.#dependencies, log: this.#log };
+    try {
+      await this.#dependencies.launcher.makeListener(this.paths);
+      return await PreparedServer.start(this.paths, this.#program(), dependencies);
+    } catch (error) {
+      this.#log.warn("No server can be prepared: the volume's pause is longer", { error });
+      return undefined;
+    }
+  }
+
+  async #adopt(): Promise<void> {
+    // A first start that its supervisor took back.
+    if (!existsSync(this.paths.marker)) return this.#become("stopped");
+    this.#wanted = true;
+    if (hasOutput(this.paths.output)) this.#readOutput();
+    const dependencies = { ...this.#dependencies, log: this.#log };
+    const found = await RunningServer.adopt(this.paths, dependencies);
+    if (found !== undefined) {
+      this.#log.info("Volume server taken over", { pid: found.pid });
+      this.#hold(found);
+      if (found.specDigest === specDigest(this.#spec)) return;
+      await this.#end();
+    }
+    this.#become("restarting");
+    await this.#restart(false);
   }
 
   /**
@@ -310,77 +351,36 @@ export class Volume {
   /** Ends the server gracefully and leaves the rest to the next supervisor: its clients wait meanwhile. */
   release(): Promise<void> {
     this.#giveUp.abort(new ControlError("supervisor", "The supervisor ends"));
+    this.#isReleased = true;
     return this.#exclusive(async () => {
       this.#wanted = false;
       this.#cancelRestart?.();
-      if (this.#state === "stopped" || this.#isReleased) return;
+      if (this.#state === "stopped") return;
       this.#become("stopping");
       await this.#end();
       this.#output?.close();
       this.#output = undefined;
-      this.#isReleased = true;
+      this.#become("stopped");
     });
   }
 
-  /** Exports what is pending, for at most `timeoutMs`; null when no server is to run. Waits out a restart. */
-  flush(timeoutMs: number, signal: AbortSignal): Promise<Pending | null> {
-    return this.#ask(timeoutMs + flushSlackMs, signal, (server, limit) =>
-      server.client.call("flush", { timeoutMs }, limit),
-    );
-  }
-
-  /** Gives the servers from now on these groups. @throws {ControlError} noSuchVolume when the volume is stopped. */
-  async setGroups(gids: readonly number[], signal: AbortSignal): Promise<void> {
-    // The file first: a server that is being started reads it, one that runs is told.
-    if (this.#state !== "stopped") writeGroups(this.paths.folder, gids);
-    const told = await this.#ask(askBudgetMs, signal, ({ client }, limit) =>
-      client.call("groups", { gids }, limit),
-    );
-    if (told === null) throw new ControlError("noSuchVolume", "The volume is stopped");
-  }
-
-  /** Withdraws this node's record of the volume once nothing is pending; null when no server is to run. */
-  leave(signal: AbortSignal): Promise<{ readonly left: boolean } | null> {
-    return this.#ask(askBudgetMs, signal, (server, limit) =>
-      server.client.call("leave", {}, limit),
-    );
-  }
-
-  /** Null when no server is to run. */
-  usage(signal: AbortSignal): Promise<VolumeUsage | null> {
-    return this.#ask(flushSlackMs, signal, ({ client }, limit) => client.call("usage", {}, limit));
-  }
-
-  /** What is in the volume's lost+found; null when no server is to run. */
-  lost(signal: AbortSignal): Promise<Conflicts | null> {
-    return this.#ask(askBudgetMs, signal, ({ client }, limit) => client.call("lost", {}, limit));
-  }
-
-  #ask<T>(budgetMs: number, signal: AbortSignal, run: Ask<T>): Promise<T | null> {
-    return askServer(
-      { what: `Volume ${this.#spec.volumeId}`, budgetMs, signal, run },
-      {
-        clock: this.#dependencies.clock,
-        current: () => (this.#state === "stopped" ? null : this.#server),
-        nextChange: (wake) => {
-          this.#changed.add(wake);
-          return () => this.#changed.delete(wake);
-        },
-      },
-    );
+  /** Sees to it that this pod has a holder of the listening socket, after another supervisor may have taken its place. */
+  keepListener(): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#state === "stopped" || this.#isReleased) return;
+      try {
+        await this.#dependencies.launcher.makeListener(this.paths);
+      } catch (error) {
+        // The server has the socket; its restart looks again.
+        this.#log.warn("The volume's listening socket is held by its server alone", { error });
+      }
+    });
   }
 
   /** What is known of the volume; `usage` only when the server is asked and answers before the signal aborts. */
   async status(ask: AbortSignal | undefined): Promise<VolumeStatus> {
     const server = this.#server;
-    let usage: VolumeUsage | undefined;
-    if (ask !== undefined && server !== undefined) {
-      try {
-        usage = await server.client.call("usage", {}, ask);
-      } catch (error) {
-        this.#log.info("Volume server does not tell its usage", { error });
-      }
-    }
+    const usage = ask === undefined ? undefined : await usageOf(server, ask, this.#log);
     const { volumeId, bucket, prefix } = this.#spec;
     const pid = server?.pid;
     return {

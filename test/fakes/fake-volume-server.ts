@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { jsonLog } from "../../src/base/log.ts";
+import { ServerTurn } from "../../src/cli/server-turn.ts";
 import { ControlError } from "../../src/control/error.ts";
 import { ControlListener } from "../../src/control/listener.ts";
 import type { ServerMethods } from "../../src/control/messages.ts";
@@ -17,6 +18,8 @@ const { values } = parseArgs({
     "control-socket": { type: "string", default: "" },
     "listen-fd": { type: "string", default: "3" },
     credentials: { type: "string" },
+    prepare: { type: "string" },
+    launcher: { type: "string", default: "" },
     "allow-no-io-flusher": { type: "boolean" },
   },
 });
@@ -31,19 +34,29 @@ if (spec.bucket === "broken") {
   process.stderr.write("these are no JSON\n");
   process.exit(3);
 }
-rmSync(join(folder, "leftover.json"), { force: true });
 
 const pendingBytes = spec.bucket === "pending" ? 4096 : 0;
 const pending = { pendingBytes, oldestPendingMs: pendingBytes > 0 ? 7000 : 0 };
 const { capacityBytes } = spec;
 const usage = { ...pending, capacityBytes, usedBytes: 10, usedInodes: 2 };
 let isReady = false;
+let connections = 0;
+
+const turn = values.prepare === undefined ? undefined : new ServerTurn(values);
+const status = () => ({
+  ...{ volumeId: spec.volumeId, pid: process.pid, ready: isReady },
+  specDigest: specDigest(spec),
+});
 
 const listener = await ControlListener.open<ServerMethods>(
-  { path: values["control-socket"] },
+  { path: values.prepare ?? values["control-socket"], replace: values.prepare !== undefined },
   {
     log,
     handlers: {
+      begin: async (_, signal) => {
+        await turn?.take(signal);
+        return status();
+      },
       ready: () => {
         if (spec.bucket === "missing")
           throw new ControlError("noSuchBucket", "no bucket 'missing'");
@@ -56,12 +69,7 @@ const listener = await ControlListener.open<ServerMethods>(
         return {};
       },
       lost: () => ({ directory: "lost", files: [{ name: "a", sizeBytes: 3, changedMs: 0 }] }),
-      status: () => ({
-        volumeId: spec.volumeId,
-        pid: process.pid,
-        ready: isReady,
-        specDigest: specDigest(spec),
-      }),
+      status,
       usage: () => usage,
       flush: ({ timeoutMs }) => {
         // A test kills the server while it answers this.
@@ -81,7 +89,12 @@ const listener = await ControlListener.open<ServerMethods>(
   },
 );
 
-let connections = 0;
+if (turn !== undefined) {
+  await turn.come;
+  listener.moveTo(values["control-socket"]);
+}
+rmSync(join(folder, "leftover.json"), { force: true });
+
 const server = createServer((socket) => {
   connections += 1;
   socket.on("error", (error) => log.info("Connection", { error }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive, lockOwner, PrivateRun } from "../support/private-run.ts";
@@ -223,6 +223,30 @@ describe("s3files-launcher", function () {
       assert.ok(pid !== undefined && isAlive(pid));
       await endPod();
       assert.equal(identity(holderSocket()), before);
+    });
+
+    it("gets the socket from a holder whose door somebody moved away and died", () => {
+      succeeds("hold", ...holder);
+      const before = identity(holderSocket());
+      const pid = lockOwner(lockOf("holders"));
+      renameSync(holderSocket(), `${holderSocket()}.old`);
+      succeeds("hold", ...holder);
+      assert.equal(identity(holderSocket()), before);
+      assert.equal(pid !== undefined && isAlive(pid), false);
+      assert.equal(existsSync(`${holderSocket()}.old`), false);
+    });
+
+    it("gets the socket from a running server when its holder has gone with another pod", async () => {
+      const endPod = await pod("hold", ...holder);
+      const before = identity(holderSocket());
+      const program = ["--allow-no-io-flusher", "--", "sleep", "60"];
+      const server = spawn(run.launcher, serve(...program), { stdio: "ignore" });
+      while (lockOwner(serverLock) !== server.pid) await sleep(5);
+      await endPod();
+      succeeds("hold", ...holder, "--server", serverLock);
+      assert.equal(identity(holderSocket()), before);
+      server.kill();
+      await once(server, "exit");
     });
 
     it("does not keep the socket of a namespace that is gone", () => {

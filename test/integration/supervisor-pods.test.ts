@@ -90,7 +90,7 @@ describe("supervisors in pods: pid namespaces that end as a whole", function () 
     const first = fixture.supervisor;
     const before = await fixture.pid();
     await fixture.startPod("--take-over");
-    assert.match(first.said(), /Handed over/);
+    await until(() => first.said().includes("Handed over"));
     assert.deepEqual([await readiness(first), await readiness(fixture.supervisor)], [503, 200]);
     assert.notEqual(await fixture.ask(pin), before);
     const { volumes } = await fixture.client.status();
@@ -106,6 +106,24 @@ describe("supervisors in pods: pid namespaces that end as a whole", function () 
     assert.ok((await fixture.ask(pin)) > 0);
     for (const { volumeId } of volumes) await fixture.client.stop(volumeId);
     assert.deepEqual(fixture.leftovers(), []);
+  });
+
+  it("takes everything back when its successor dies, during the hand-over or after it", async () => {
+    const { pin } = await fixture.start();
+    const first = fixture.supervisor;
+    const says = (words: string) => first.said().split(words).length - 1;
+    const dying = fixture.startPod("--take-over").catch(() => undefined);
+    await until(() => says("Handing over") === 1);
+    await fixture.run.end(fixture.supervisor, "SIGKILL");
+    await dying;
+    await until(() => says("taking everything back") + says("in charge again") === 1);
+    assert.ok((await fixture.ask(pin)) > 0);
+    await fixture.client.usage(spec.volumeId);
+    await fixture.startPod("--take-over");
+    await keeper.keep(spec.volumeId);
+    await fixture.run.end(fixture.supervisor, "SIGKILL");
+    await until(() => says("in charge again") > 0);
+    assert.ok((await fixture.ask(pin)) > 0);
   });
 
   it("is not taken over by a release that speaks another version of the control protocol", async () => {

@@ -34,7 +34,8 @@ export class SupervisorFixture implements Disposable {
   #arguments(more: readonly string[]): string[] {
     const { runDir, stateDir, launcher } = this.run;
     return [
-      ...["supervisor", "--run-dir", runDir, "--state-dir", stateDir, "--launcher", launcher],
+      ...["supervisor", "--run-dir", runDir, "--state-dir", stateDir],
+      ...(more.includes("--launcher") ? [] : ["--launcher", launcher]),
       ...["--allow-no-io-flusher", "--server-program", fakeServer, ...more],
     ];
   }

@@ -4,7 +4,7 @@ import { commands } from "../../../src/cli/commands.ts";
 import { parseConfig } from "../../../src/cli/config.ts";
 import { conflictsText } from "../../../src/cli/conflicts.ts";
 import { csiEndpointOption, csiSocketPath } from "../../../src/cli/csi-endpoint.ts";
-import { describeError } from "../../../src/cli/run-command.ts";
+import { describeError } from "../../../src/cli/describe-error.ts";
 
 describe("The commands", () => {
   it("each load, explain all their options and accept --help alone", async () => {

@@ -42,6 +42,7 @@ describe("a running server", () => {
         log: silentLog,
         handlers: {
           ...{
+            begin: none,
             ready: none,
             usage: none,
             flush: none,
