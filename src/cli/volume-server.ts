@@ -210,18 +210,29 @@ export class VolumeServer {
     this.#fileSystem.setMountGroups(gids);
   }
 
-  /** Exports what is pending, for at most `timeoutMs`, and says what is left. */
+  /**
+   * Exports what is pending, for at most `timeoutMs`, and says what is left.
+   * @throws {ControlError} noSuchBucket when something is left because the bucket is gone.
+   */
   async flush(timeoutMs: number, signal: AbortSignal): Promise<Pending> {
     if (timeoutMs > 0) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       try {
-        const { errors } = await this.#sync.flush(limit);
+        const { errors, pendingFiles } = await this.#sync.flush(limit);
         for (const problem of errors) this.#log.warn("Flush left something behind", { problem });
+        if (pendingFiles > 0) await this.#requireBucket(limit);
       } catch (error) {
         if (!limit.aborted) throw error;
       }
     }
     return this.#pending();
+  }
+
+  async #requireBucket(signal: AbortSignal): Promise<void> {
+    const { volumeId, prefix } = this.#spec;
+    const answer = await checkBucket(this.#store, prefix, { signal });
+    if (answer.kind !== "noSuchBucket") return;
+    throw new ControlError("noSuchBucket", `Volume ${volumeId}: ${answer.message}`);
   }
 
   #pending(): Pending {

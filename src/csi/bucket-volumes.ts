@@ -5,6 +5,7 @@ import {
   formatMark,
   indexKey,
   markKey,
+  nodeOfRecord,
   nodesPrefix,
   type OwnershipMark,
   parseMark,
@@ -170,6 +171,14 @@ export class VolumeBucket {
     } catch (error) {
       if (!(error instanceof CsiError) || error.code !== "PERMISSION_DENIED") throw error;
     }
+  }
+
+  /** Names of nodes that have a record of the volume: it is staged there, or S3 does not have all of it. At most 10. */
+  async stagedOn(): Promise<readonly string[]> {
+    const { bucket, prefix } = this.place;
+    const page = { bucket, prefix: nodesPrefix(prefix), after: "", most: 10 };
+    const keys = await this.#at(() => this.#operations.listKeys(page, this.#signal));
+    return keys.map((key) => nodeOfRecord(prefix, key));
   }
 
   /** Whether nothing at all has a key below the volume's prefix. */

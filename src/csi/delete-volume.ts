@@ -13,6 +13,9 @@ const stateAfter = {
   archive: "archived",
 } as const satisfies Record<OwnershipMark["onDelete"], OwnershipMark["state"]>;
 
+/** How long a deletion waits for nodes that have the volume: longer than Unstage waits for S3 unless told otherwise. */
+const nodesPatienceMs = 10 * 60_000;
+
 /**
  * Deletes, releases or archives the volume, as its mark says. Only what carries the mark of this very volume is
  * touched; a volume that does not exist has been deleted (CSI spec, DeleteVolume). What is not removed within the
@@ -62,6 +65,7 @@ async function deleteFrom(
       }
       const isOver = mark.state === "released" || mark.state === "archived";
       if (!isOver) {
+        if (mark.state === "owned") await waitForNodes(volume, mark, etag, dependencies);
         await changeState(volume, mark, etag);
         if (mark.onDelete === "delete") await volume.remove(mark);
         else tell(volume, mark, dependencies.events);
@@ -70,6 +74,31 @@ async function deleteFrom(
       return {};
     }
   }
+}
+
+/** The first request's time is kept in the mark: the wait ends, whichever replica is asked, and however often it restarts. */
+async function waitForNodes(
+  volume: VolumeBucket,
+  mark: OwnershipMark,
+  etag: string,
+  { clock, log }: ControllerDependencies & RpcCall,
+): Promise<void> {
+  const nodes = await volume.stagedOn();
+  if (nodes.length === 0) return;
+  const nowMs = Number(clock.nowNs() / 1_000_000n);
+  const askedMs = Date.parse(mark.deletionAskedAt ?? "");
+  if (Number.isNaN(askedMs)) {
+    const deletionAskedAt = new Date(nowMs).toISOString();
+    await volume.writeMark({ ...mark, deletionAskedAt }, etag);
+  }
+  const leftMs = (Number.isNaN(askedMs) ? nowMs : askedMs) + nodesPatienceMs - nowMs;
+  if (leftMs > 0) {
+    throw volume.error(
+      "ABORTED",
+      `still staged on node ${nodes.join(", ")}; it is deleted once it is unstaged there, or in ${Math.ceil(leftMs / 1000)} s`,
+    );
+  }
+  log.warn("Deleted although nodes have the volume: what is pending there goes nowhere", { nodes });
 }
 
 function tell(volume: VolumeBucket, mark: OwnershipMark, events: Events): void {

@@ -37,6 +37,8 @@ export interface OwnershipMark {
   readonly state: (typeof states)[number];
   /** ISO 8601, UTC. */
   readonly createdAt: string;
+  /** ISO 8601, UTC: when a deletion was first asked for and had to wait for nodes that have the volume. */
+  readonly deletionAskedAt?: string;
 }
 
 /** Key of the mark of the volume below `prefix`. */
@@ -47,6 +49,17 @@ export function markKey(prefix: string): string {
 /** Below it each node that has the volume staged keeps a record. */
 export function nodesPrefix(prefix: string): string {
   return `${prefix}.s3files/nodes/`;
+}
+
+/** The node that keeps the record with this key. */
+export function nodeOfRecord(prefix: string, key: string): string {
+  const name = key.slice(nodesPrefix(prefix).length).replace(/\.json$/, "");
+  try {
+    return decodeURIComponent(name);
+  } catch (error) {
+    if (error instanceof URIError) return name;
+    throw error;
+  }
 }
 
 /** Below it a bucket that holds volumes in prefixes has an entry for each. */
@@ -87,6 +100,7 @@ export function parseMark(text: string): OwnershipMark | undefined {
     value.driver === driverName &&
     strings.every((field) => typeof value[field] === "string") &&
     Number.isSafeInteger(value.capacityBytes) &&
+    ["undefined", "string"].includes(typeof value.deletionAskedAt) &&
     typeof value.createdBucket === "boolean" &&
     typeof value.ownsContents === "boolean" &&
     (policies as readonly unknown[]).includes(value.onDelete) &&

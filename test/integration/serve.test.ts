@@ -186,6 +186,22 @@ describe("a volume from its supervisor to its bucket, without a kernel client", 
     assert.ok((counters["READDIR"] ?? counters["OP_READDIR"] ?? 0) > 0, JSON.stringify(counters));
   });
 
+  it("says that the bucket is gone when changes have nowhere to go, also after a restart of the server", async () => {
+    const { pin } = await start();
+    const one = nfs(pin);
+    await one.establish();
+    await putFile(one, await rootOf(one), "hello.txt", "hello");
+    await s3.close();
+    s3 = await startDevS3({
+      listen: { host: "127.0.0.1", port: Number(new URL(s3.endpoint).port) },
+    });
+    for (let round = 0; round < 2; round++) {
+      const error = await refusal(client.flush(spec.volumeId, 10_000));
+      assert.equal(error.code, "noSuchBucket", error.message);
+      process.kill(lockOwner(paths().serverLock) ?? 0, "SIGKILL");
+    }
+  });
+
   it("ends in order at SIGTERM while a read, an export, a flush and a start wait for S3", async function () {
     // Less than the 30 s after which a server is killed.
     this.timeout(25_000);

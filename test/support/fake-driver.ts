@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Log, silentLog } from "../../src/base/log.ts";
 import type { OpenBucketOperations } from "../../src/csi/bucket-operations.ts";
 import type { ControllerDependencies } from "../../src/csi/create-volume.ts";
@@ -30,6 +30,7 @@ export class FakeWorld {
   readonly said: ClusterEvent[] = [];
   readonly events: Events = { emit: (event) => this.said.push(event) };
   maxVolumesPerNode = 0;
+  controllerClock: Clock = systemClock;
   /** What the controller asked a store with. */
   readonly opened: Parameters<OpenBucketOperations>[] = [];
 
@@ -41,7 +42,7 @@ export class FakeWorld {
         return this.buckets;
       },
       events: this.events,
-      clock: systemClock,
+      clock: this.controllerClock,
     };
   }
 

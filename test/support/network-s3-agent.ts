@@ -49,8 +49,9 @@ export class StoreAgent {
     });
   }
 
-  /** Begins to answer. */
+  /** Begins to answer, or answers again. */
   async up(): Promise<void> {
+    this.#server?.faults.clear();
     const { host, port, directory, accessKeyId, secretAccessKey } = this.#options;
     this.#server ??= await startDevS3({
       listen: { host, port },
@@ -67,7 +68,7 @@ export class StoreAgent {
     this.#server = undefined;
   }
 
-  /** Takes requests and never answers them, until `listen`. */
+  /** Takes requests and never answers them, until `up`. */
   async blackhole(): Promise<void> {
     this.#server?.faults.add({ action: { kind: "blackhole" } });
   }

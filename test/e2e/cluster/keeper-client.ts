@@ -12,6 +12,8 @@ export interface KeeperCalls {
   run(node: string, script: string, timeoutMs: number): Promise<CommandResult>;
   /** Ends everything on a node at once; its disk keeps what was synced. */
   powerCut(node: string): Promise<void>;
+  /** Ends a node in order. */
+  shutDown(node: string): Promise<void>;
   powerOn(node: string): Promise<void>;
   /** Ends the store's connections, lets it take requests without an answer, or lets it answer again. */
   store(state: "up" | "down" | "blackhole"): Promise<void>;

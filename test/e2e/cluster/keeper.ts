@@ -3,18 +3,18 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { removeLeftovers } from "../../support/guest-leftovers.ts";
+import { undoWhenAbandoned } from "../../support/abandon.ts";
+import { guestTag, removeLeftovers } from "../../support/guest-leftovers.ts";
 import { NetworkS3 } from "../../support/network-s3.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { makeImages, makeNodeDisk } from "./images.ts";
 import type { KeeperAnswer, KeeperCalls, KeeperQuestion } from "./keeper-client.ts";
-import { ClusterNetwork, controlPlaneAddress, nodeAddress } from "./network.ts";
+import { ClusterNetwork, controlPlaneAddress, type NodePlace, nodeAddress } from "./network.ts";
 import { ClusterNode } from "./node.ts";
 import { places } from "./places.ts";
 
 /** What a cluster is started with. */
 export interface KeeperOptions {
-  /** Default `["node-1"]`. */
   readonly nodes: readonly string[];
   readonly memoryMb: number;
   readonly say: (line: string) => void;
@@ -57,16 +57,20 @@ export class Keeper implements AsyncDisposable, KeeperCalls {
     const network = this.#stack.use(new ClusterNetwork(nodes));
     this.#namespace = network.namespace;
     this.#store = this.#stack.use(
-      await NetworkS3.start({ namespace: network.namespace, hostAddress: controlPlaneAddress }),
+      await NetworkS3.start(
+        { namespace: network.namespace, hostAddress: controlPlaneAddress },
+        { directory: this.#stack.use(memoryFolder("store")).path },
+      ),
     );
     this.#stack.use(await ControlPlane.start(network));
     done("the control plane answers");
-    for (const place of network.nodes) {
+    const boot = async (place: NodePlace) => {
       const node = this.#stack.use(new ClusterNode(place, { memoryMb }));
       this.#nodes.set(place.name, node);
       await node.up();
       done(`${place.name} has booted`);
-    }
+    };
+    await Promise.all(network.nodes.map(boot));
     writeKubectl(this.#namespace);
     await this.#listen();
   }
@@ -109,6 +113,10 @@ export class Keeper implements AsyncDisposable, KeeperCalls {
     await this.#node(node).powerCut();
   }
 
+  async shutDown(node: string): Promise<void> {
+    await this.#node(node).shutDown();
+  }
+
   async powerOn(node: string): Promise<void> {
     await this.#node(node).up();
   }
@@ -134,6 +142,21 @@ async function received(socket: Socket): Promise<string> {
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
   await once(socket, "end");
   return Buffer.concat(chunks).toString();
+}
+
+/** A folder in memory that goes with its user: what the store keeps outlives its outages. */
+function memoryFolder(name: string): Disposable & { readonly path: string } {
+  const path = join("/dev/shm", `${guestTag}-${name}`);
+  mkdirSync(path, { mode: 0o700 });
+  const remove = () => rmSync(path, { recursive: true, force: true });
+  const undo = undoWhenAbandoned(remove);
+  return {
+    path,
+    [Symbol.dispose]() {
+      undo[Symbol.dispose]();
+      remove();
+    },
+  };
 }
 
 function makeCertificates(nodes: readonly string[]): void {

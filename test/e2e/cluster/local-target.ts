@@ -1,5 +1,6 @@
 import { NetworkS3 } from "../../support/network-s3.ts";
-import { shellImage } from "./images.ts";
+import { helm, installDriver } from "./driver.ts";
+import { makeOtherVersion, shellImage } from "./images.ts";
 import { askKeeper, runningCluster } from "./keeper-client.ts";
 import { controlPlaneAddress } from "./network.ts";
 import { places } from "./places.ts";
@@ -21,7 +22,9 @@ export async function localTarget(): Promise<LocalTarget> {
     { namespace, hostAddress: controlPlaneAddress },
     { serve: false },
   );
-  return {
+  const onNode: Target["onNode"] = (node, script, timeoutMs = 120_000) =>
+    askKeeper("run", node, script, timeoutMs);
+  const target: LocalTarget = {
     namespace,
     nodes,
     driverNamespace: "s3files",
@@ -29,7 +32,24 @@ export async function localTarget(): Promise<LocalTarget> {
     access: store.access,
     shellImage,
     kubectl: (args, options) => runProgram(places.kubectl, args, options),
-    onNode: (node, script, timeoutMs = 120_000) => askKeeper("run", node, script, timeoutMs),
+    onNode,
+    laboratory: {
+      powerCut: (node) => askKeeper("powerCut", node),
+      shutDown: (node) => askKeeper("shutDown", node),
+      powerOn: (node) => askKeeper("powerOn", node),
+      setStore: (state) => askKeeper("store", state),
+      async otherVersion() {
+        const { name, archive } = await makeOtherVersion();
+        for (const node of nodes) {
+          const { code, output } = await onNode(node, `ctr -n k8s.io images import '${archive}'`);
+          if (code !== 0) throw new Error(`${node}: ${output}`);
+        }
+        return name;
+      },
+      installDriver: () => installDriver(target, () => undefined),
+      helm: (args) => helm(target, args),
+    },
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
+  return target;
 }

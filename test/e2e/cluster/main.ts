@@ -1,6 +1,7 @@
 /**
- * The test cluster's command line: `node test/e2e/cluster/main.ts start | stop | keep`. `start` leaves a cluster running
- * with the driver in it, `stop` ends it; `keep` is the process that owns it.
+ * The test cluster's command line: `node test/e2e/cluster/main.ts start [nodes] | stop | keep [nodes]`. `start` leaves a
+ * cluster running with the driver in it, of two nodes unless told otherwise; `stop` ends it; `keep` is the process that
+ * owns it.
  */
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
@@ -14,9 +15,9 @@ import { places } from "./places.ts";
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-async function start(): Promise<void> {
+async function start(nodes: string): Promise<void> {
   const running = await runningCluster();
-  if (running === undefined) await startKeeper();
+  if (running === undefined) await startKeeper(nodes);
   else say(`a cluster runs already (process ${running.pid})`);
   await using target = await localTarget();
   await installDriver(target, say);
@@ -24,11 +25,11 @@ async function start(): Promise<void> {
   say("End it: make cluster-stop");
 }
 
-async function startKeeper(): Promise<void> {
+async function startKeeper(nodes: string): Promise<void> {
   mkdirSync(places.logs, { recursive: true });
   const logPath = join(places.logs, "keeper.log");
   const log = openSync(logPath, "w");
-  const keeper = spawn(process.execPath, [import.meta.filename, "keep"], {
+  const keeper = spawn(process.execPath, [import.meta.filename, "keep", nodes], {
     detached: true,
     stdio: ["ignore", log, log],
   });
@@ -60,22 +61,24 @@ async function stop(): Promise<void> {
   throw new Error(`Process ${running.pid} does not end`);
 }
 
-async function keep(): Promise<void> {
+async function keep(count: string): Promise<void> {
+  const nodes = Array.from({ length: Number(count) }, (_, i) => `node-${i + 1}`);
+  if (nodes.length === 0) throw new Error(`'${count}' is no number of nodes`);
   // A signal ends everything that was started, see abandon.ts.
-  await Keeper.start({ nodes: ["node-1"], memoryMb: 3000, say });
+  await Keeper.start({ nodes, memoryMb: 3000, say });
 }
 
 if (import.meta.main) {
   const [command = "", ...rest] = process.argv.slice(2);
   switch (command) {
     case "start":
-      await start();
+      await start(rest[0] ?? "2");
       break;
     case "stop":
       await stop();
       break;
     case "keep":
-      await keep();
+      await keep(rest[0] ?? "2");
       break;
     case "on": {
       const [node = "", script = ""] = rest;
@@ -85,7 +88,7 @@ if (import.meta.main) {
       break;
     }
     default:
-      say("main.ts start | stop | keep | on <node> <script>");
+      say("main.ts start [nodes] | stop | keep [nodes] | on <node> <script>");
       process.exitCode = 2;
   }
 }

@@ -60,6 +60,15 @@ export class ClusterNode implements AsyncDisposable {
     await guest?.kill();
   }
 
+  /** Ends the node as a service manager does: kubelet, every process in its turn, file systems, power. */
+  async shutDown(): Promise<void> {
+    const guest = this.#guest;
+    if (guest === undefined) return;
+    await guest.check(join(places.harness, "node/stop.sh"));
+    this.#guest = undefined;
+    await guest.kill();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.powerCut();
     this.#disk[Symbol.dispose]();

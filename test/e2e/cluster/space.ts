@@ -153,7 +153,7 @@ export class Space {
     const [place = ""] = handle.split("?");
     const slash = place.indexOf("/");
     const [bucket, prefix] =
-      slash < 0 ? [place, ""] : [place.slice(0, slash), place.slice(slash + 1)];
+      slash < 0 ? [place, ""] : [place.slice(0, slash), `${place.slice(slash + 1)}/`];
     return { name, handle, bucket, prefix };
   }
 

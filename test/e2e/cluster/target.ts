@@ -17,6 +17,26 @@ export interface Target extends AsyncDisposable {
   readonly access: S3Access;
   /** An image with a shell that every node has. */
   readonly shellImage: string;
+  /** What only a cluster of the tests' own can do; scenarios that need it are not run elsewhere. */
+  readonly laboratory?: Laboratory;
+}
+
+/** Power, store and driver of a cluster in the hands of its tests. */
+export interface Laboratory {
+  /** Ends everything on a node at once; its disk keeps what was synced. */
+  powerCut(node: string): Promise<void>;
+  /** Ends a node in order, as its service manager would: resolves when it is off. */
+  shutDown(node: string): Promise<void>;
+  /** Boots a node that is off. */
+  powerOn(node: string): Promise<void>;
+  /** Ends the store's connections, lets it take requests without an answer, or lets it answer again. */
+  setStore(state: "up" | "down" | "blackhole"): Promise<void>;
+  /** Makes an image of the driver as it is, with another version, known on all nodes, and resolves to its name. */
+  otherVersion(): Promise<string>;
+  /** Installs the chart anew, or brings it back to what it was, and waits until all is ready. */
+  installDriver(): Promise<void>;
+  /** Runs helm. @throws {Error} with what it said when it fails. */
+  helm(args: readonly string[]): Promise<string>;
 }
 
 /** How one kubectl runs. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
 import type { OwnershipMark } from "../../../src/csi/ownership-mark.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
 import { rejectsWith } from "../../sanity/conformance.ts";
 import type { CsiClient } from "../../support/csi-client.ts";
 import { FakeWorld, startFakeDriver } from "../../support/fake-driver.ts";
@@ -11,10 +12,13 @@ describe("Deleting volumes", () => {
   let world: FakeWorld;
   let client: CsiClient;
   let close: () => Promise<void>;
+  let clock: FakeClock;
 
   beforeEach(async () => {
     world = new FakeWorld();
     world.buckets.put("team", "file", "somebody's");
+    clock = new FakeClock();
+    world.controllerClock = clock;
     ({ client, close } = await startFakeDriver(world));
   });
   afterEach(() => close());
@@ -49,8 +53,8 @@ describe("Deleting volumes", () => {
   it("says in the mark that a deletion has begun, and makes no volume of what is being deleted", async () => {
     const { volumeId } = await client.provision({ name, parameters: {} });
     world.buckets.put(name, "data", "x");
-    // Mark read and replaced and read back: the crash comes before anything is removed.
-    world.buckets.crashAfter = world.buckets.calls.length + 3;
+    // Mark and records read, mark replaced and read back: the crash comes before anything is removed.
+    world.buckets.crashAfter = world.buckets.calls.length + 4;
     await rejectsWith(client.deprovision(volumeId), status.INTERNAL);
     world.buckets.crashAfter = Number.POSITIVE_INFINITY;
     assert.equal(markAt(name, "").state, "deleting");
@@ -107,8 +111,29 @@ describe("Deleting volumes", () => {
     const parameters = { bucket: "team", prefix: "shared" };
     const { volumeId } = await client.provision({ name, parameters });
     world.buckets.put("team", "shared/.s3files/nodes/n1.json", "{}");
+    await rejectsWith(client.deprovision(volumeId), status.ABORTED);
+    await clock.advance(600_000);
     await client.deprovision(volumeId);
     assert.deepEqual(keys("team"), ["file", "shared/theirs"]);
+  });
+
+  it("waits while a node has the volume, and says which; not for ever, over a restart too", async () => {
+    for (const onDelete of ["delete", "retain"]) {
+      const own = `${onDelete}-12345678-1234-1234-1234-123456789abc`;
+      const { volumeId } = await client.provision({ name: own, parameters: { onDelete } });
+      world.buckets.put(own, "data", "x");
+      world.buckets.put(own, ".s3files/nodes/node%2F1.json", "{}");
+      await assert.rejects(client.deprovision(volumeId), /still staged on node node\/1;.* 600 s/);
+      await clock.advance(599_000);
+      await close();
+      ({ client, close } = await startFakeDriver(world));
+      await assert.rejects(client.deprovision(volumeId), /node\/1;.* in 1 s/);
+      assert.equal(markAt(own, "").state, "owned");
+      if (onDelete === "delete") await clock.advance(1_000);
+      else world.buckets.buckets.get(own)?.delete(".s3files/nodes/node%2F1.json");
+      await client.deprovision(volumeId);
+      assert.equal(world.buckets.buckets.has(own), onDelete === "retain");
+    }
   });
 });
 

@@ -5,8 +5,9 @@ import { eager, visibleKeys } from "./first-volume.ts";
 
 async function twoPods(space: Space): Promise<void> {
   await space.claim("data", await space.storageClass(eager), "ReadWriteMany");
-  await space.pod("one", { claim: "data" });
-  await space.pod("two", { claim: "data" });
+  const [node = ""] = space.target.nodes;
+  await space.pod("one", { claim: "data", node });
+  await space.pod("two", { claim: "data", node });
   await space.ready("one");
   await space.ready("two");
   await space.exec("one", "echo first > file");
@@ -60,13 +61,14 @@ async function groups(space: Space): Promise<void> {
     runAsGroup: user,
     fsGroup,
   });
-  await space.pod("one", { claim: "data", securityContext: nobody(1001, 3001) });
+  const [node = ""] = space.target.nodes;
+  await space.pod("one", { claim: "data", securityContext: nobody(1001, 3001), node });
   await space.ready("one");
   await space.exec(
     "one",
     "mkdir mine && echo first > mine/file && chmod g+rwx mine && chmod g+rw mine/file",
   );
-  await space.pod("two", { claim: "data", securityContext: nobody(1002, 3002) });
+  await space.pod("two", { claim: "data", securityContext: nobody(1002, 3002), node });
   await space.ready("two");
   await space.exec("two", "echo second >> mine/file && touch mine/other");
   // Each locks what the other wrote.

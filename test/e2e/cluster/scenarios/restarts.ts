@@ -1,92 +1,28 @@
 import assert from "node:assert/strict";
 import { setTimeout as after } from "node:timers/promises";
+import { volumeDigest } from "../../../../src/supervisor/volume-paths.ts";
 import type { Scenario } from "../scenarios.ts";
 import type { Space } from "../space.ts";
 import { eager } from "./first-volume.ts";
-
-/** Appends a number and syncs it, again and again; says each number that is safe, and when, in hundredths of a second. */
-const writer = `
-i=0
-while :; do
-  i=$((i + 1))
-  printf '%08d\\n' $i | dd of=/data/log oflag=append conv=notrunc,fsync bs=9 count=1 2>/tmp/said ||
-    { echo "failed at $i: $(cat /tmp/said)"; exit 1; }
-  read -r now rest </proc/uptime
-  echo "$i $now"
-done
-`;
-
-interface Acknowledged {
-  readonly count: number;
-  readonly longestMs: number;
-}
-
-async function acknowledged(space: Space, pod: string): Promise<Acknowledged> {
-  const said = (await space.kubectl(["logs", pod])).trim().split("\n");
-  const failed = said.find((line) => line.startsWith("failed"));
-  if (failed !== undefined) throw new Error(`${pod}: ${failed}`);
-  const times = said.filter((line) => line !== "").map((line) => Number(line.split(" ")[1]));
-  const pauses = times.slice(1).map((time, i) => time - (times[i] ?? time));
-  return { count: times.length, longestMs: Math.round(Math.max(0, ...pauses) * 1000) };
-}
-
-/**
- * Lets pods write with fsync while `disturb` runs and a while longer; none may see an error or start again, and every
- * number that one has called safe must be in its file.
- */
-async function undisturbed(
-  space: Space,
-  disturb: (space: Space) => Promise<void>,
-  writers = 1,
-): Promise<void> {
-  const { target } = space;
-  const node = target.nodes[0] ?? "";
-  const pods = Array.from({ length: writers }, (_, i) => `writer-${i + 1}`);
-  const storageClass = await space.storageClass(eager);
-  for (const pod of pods) {
-    await space.claim(pod, storageClass);
-    await space.pod(pod, { claim: pod, script: writer, node });
-  }
-  for (const pod of pods) await space.ready(pod, 180);
-  const more = async (count: number) => {
-    const start = await Promise.all(pods.map((pod) => acknowledged(space, pod)));
-    for (const [i, pod] of pods.entries()) {
-      const least = (start[i]?.count ?? 0) + count;
-      await space.until(
-        `progress of ${pod}`,
-        async () => (await acknowledged(space, pod)).count >= least,
-        120_000,
-      );
-    }
-  };
-  await more(10);
-  await disturb(space);
-  await more(30);
-  const longest: number[] = [];
-  for (const pod of pods) {
-    const { count, longestMs } = await acknowledged(space, pod);
-    longest.push(longestMs);
-    const restarts = await space.field(`pod/${pod}`, "{.status.containerStatuses[0].restartCount}");
-    assert.equal(restarts, "0", `${pod} has been started again`);
-    const lines = (await space.exec(pod, `head -n ${count} log`)).trim().split("\n");
-    const expected = Array.from({ length: count }, (_, i) => String(i + 1).padStart(8, "0"));
-    assert.deepEqual(lines, expected);
-  }
-  space.note(`longest pause of an fsync: ${longest.map((ms) => `${ms} ms`).join(", ")}`);
-}
+import { undisturbed } from "./writers.ts";
 
 /** Deletes the pod of a component of the driver on the first node and waits for the next one. */
 async function replacePod(space: Space, component: "node" | "mounter"): Promise<void> {
   const { target } = space;
   const driver = `--namespace=${target.driverNamespace}`;
-  const selector = `--selector=app.kubernetes.io/component=${component}`;
+  const selector = [
+    `--selector=app.kubernetes.io/component=${component}`,
+    `--field-selector=spec.nodeName=${target.nodes[0]}`,
+  ];
   const names = async () =>
-    (await target.kubectl([driver, "get", "pods", selector, "--output=name"])).trim().split("\n");
+    (await target.kubectl([driver, "get", "pods", ...selector, "--output=name"]))
+      .trim()
+      .split("\n");
   const [old = ""] = await names();
   await target.kubectl([driver, "delete", old, "--timeout=110s"]);
   await space.until(`another ${component} pod`, async () => !(await names()).includes(old));
   await target.kubectl([
-    ...[driver, "wait", "pod", selector, "--for=condition=Ready", "--timeout=100s"],
+    ...[driver, "wait", "pod", ...selector, "--for=condition=Ready", "--timeout=100s"],
   ]);
 }
 
@@ -107,31 +43,137 @@ async function restartKubelet(space: Space): Promise<void> {
   await target.kubectl(["wait", `node/${node}`, "--for=condition=Ready", "--timeout=100s"]);
 }
 
+/** Drives the server of the first writer over its memory limit: the kernel kills it, and nobody else. */
+async function overMemory(space: Space): Promise<void> {
+  const { target } = space;
+  const node = target.nodes[0] ?? "";
+  const { handle } = await space.bound("writer-1");
+  const server = "s3files.* serve ";
+  const script = `
+pids() { pgrep -f '${server}' | sort | tr '\\n' ' '; }
+before=$(pids)
+one=$(pgrep -f '${server}.*${volumeDigest(handle)}')
+group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$one/cgroup)
+echo "server $one in $group: $(cat "$group/memory.max" "$group/memory.swap.max" "$group/memory.oom.group" 2>&1 | tr '\\n' ' ')"
+echo 8M > "$group/memory.max"
+for _ in $(seq 100); do kill -0 $one 2>/dev/null || break; sleep 0.1; done
+kill -0 $one 2>/dev/null && { echo "still there"; exit 1; }
+for pid in $before; do
+  [ $pid = $one ] || kill -0 $pid || { echo "$pid is gone too"; exit 1; }
+done
+`;
+  const { code, output } = await target.onNode(node, script);
+  assert.equal(code, 0, output);
+  await space.until("word of the kill", async () => {
+    const said = await target.kubectl([
+      `--namespace=${target.driverNamespace}`,
+      ...["exec", await driverPod(space, "mounter"), "--", "s3files", "status"],
+    ]);
+    return said.includes("needed more memory than memoryLimit");
+  });
+}
+
+/** The pod of a component on the first node. */
+async function driverPod(space: Space, component: "node" | "mounter"): Promise<string> {
+  const { target } = space;
+  const name = await target.kubectl([
+    ...[`--namespace=${target.driverNamespace}`, "get", "pods", "--output=name"],
+    `--selector=app.kubernetes.io/component=${component}`,
+    `--field-selector=spec.nodeName=${target.nodes[0]}`,
+  ]);
+  return name.trim();
+}
+
+/** Rolls mounter and node plugin to another version, and back. */
+async function roll(space: Space): Promise<void> {
+  const { target } = space;
+  const driver = `--namespace=${target.driverNamespace}`;
+  const image = (await target.laboratory?.otherVersion()) ?? "";
+  for (const component of ["mounter", "node"]) {
+    const set = (
+      await target.kubectl([
+        ...[driver, "get", "daemonsets", "--output=name"],
+        `--selector=app.kubernetes.io/component=${component}`,
+      ])
+    ).trim();
+    const wait = async () => {
+      await target.kubectl([driver, "rollout", "status", set, "--timeout=200s"], {
+        timeoutMs: 220_000,
+      });
+    };
+    await target.kubectl([driver, "set", "image", set, `s3files=${image}`]);
+    await wait();
+    await target.kubectl([driver, "rollout", "undo", set]);
+    await wait();
+  }
+}
+
+/** Kills the provisioner that leads, and the controller beside it; the other replica makes the next volume. */
+async function killLeader(space: Space): Promise<void> {
+  const { target } = space;
+  const driver = `--namespace=${target.driverNamespace}`;
+  const leader = async () =>
+    await target.kubectl([
+      ...[driver, "get", "leases", "--output"],
+      'jsonpath={.items[?(@.metadata.name=="s3files-csi-dev")].spec.holderIdentity}',
+    ]);
+  const before = await leader();
+  assert.notEqual(before, "", "nobody leads");
+  await target.kubectl([driver, "delete", `pod/${before}`, "--grace-period=0", "--force"]);
+  await space.claim("after", await space.storageClass(eager));
+  await space.bound("after");
+  assert.notEqual(await leader(), before);
+}
+
 /** What may be ended under a writing pod. */
 export const restarts: readonly Scenario[] = [
   {
     name: "node-pod",
+    isAlone: true,
     title: "a pod writes on while the node plugin is replaced",
     run: (space) => undisturbed(space, (at) => replacePod(at, "node")),
   },
   {
     name: "server",
+    isAlone: true,
     title: "a pod writes on when its volume's server is killed",
     run: (space) => undisturbed(space, (at) => killOnNode(at, "s3files.* serve ")),
   },
   {
     name: "supervisor",
+    isAlone: true,
     title: "a pod writes on when the supervisor is killed",
     run: (space) => undisturbed(space, (at) => killOnNode(at, "s3files.* supervisor")),
   },
   {
     name: "mounter-pod",
+    isAlone: true,
     title: "pods write on while the mounter is replaced",
-    run: (space) => undisturbed(space, (at) => replacePod(at, "mounter"), 3),
+    run: (space) => undisturbed(space, (at) => replacePod(at, "mounter"), { writers: 3 }),
   },
   {
     name: "kubelet",
+    isAlone: true,
     title: "a pod writes on while kubelet is restarted",
     run: (space) => undisturbed(space, restartKubelet),
+  },
+  {
+    name: "memory",
+    isAlone: true,
+    title: "a server over its memory limit dies alone, and all pods write on",
+    run: (space) => undisturbed(space, overMemory, { writers: 4 }),
+  },
+  {
+    name: "rolled",
+    isAlone: true,
+    title: "pods write on while mounter and node plugin are rolled to another version and back",
+    needsLaboratory: true,
+    run: (space) => undisturbed(space, roll, { writers: 2 }),
+  },
+  {
+    name: "leader",
+    isAlone: true,
+    title: "a pod writes on and volumes are made when the leading controller is killed",
+    run: (space) => undisturbed(space, killLeader),
   },
 ];
