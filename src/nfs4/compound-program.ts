@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { RpcCall, RpcProgram, RpcReply } from "../rpc/program.ts";
+import type { RpcCall, RpcPeer, RpcProgram, RpcReply } from "../rpc/program.ts";
 import { decodeUtf8 } from "../vfs/name.ts";
 import { XdrError } from "../xdr/error.ts";
 import { XdrReader } from "../xdr/reader.ts";
@@ -11,6 +11,7 @@ import type { Operation, ServerContext } from "./operation.ts";
 import { illegal, operationOf } from "./operations.ts";
 import { sequence, sequenceResult } from "./ops/sequence.ts";
 import { permittedStatus } from "./permitted.ts";
+import { channel } from "./state/channels.ts";
 import type { Session } from "./state/session.ts";
 import type { ResumePoint } from "./state/slot.ts";
 import { COMPOUND4args_header, NFS4_PROGRAM } from "./wire/compound.ts";
@@ -129,14 +130,15 @@ export class CompoundProgram implements RpcProgram {
     const fingerprint = fingerprintOf(call, header);
     const sequenceId = args.sa_sequenceid;
     const verdict = slot.judge(sequenceId, fingerprint);
+    // RFC 8881 §2.10.6.1.2: an error of SEQUENCE changes neither slot nor lease.
+    if (verdict.kind === "misordered") return refuseSequence("NFS4ERR_SEQ_MISORDERED");
+    if (verdict.kind === "falseRetry") return refuseSequence("NFS4ERR_SEQ_FALSE_RETRY");
     switch (verdict.kind) {
-      case "misordered":
-        return refuseSequence("NFS4ERR_SEQ_MISORDERED");
-      case "falseRetry":
-        return refuseSequence("NFS4ERR_SEQ_FALSE_RETRY");
       case "uncached":
+        this.#succeeded(session, call.connection);
         return this.#uncached(call, header, session, args);
       case "replay":
+        this.#succeeded(session, call.connection);
         return this.#afterRestore({ kind: "success", results: [verdict.reply] });
       case "running":
         return new Promise((resolve) => verdict.inFlight.rejoin(resolve));
@@ -147,6 +149,14 @@ export class CompoundProgram implements RpcProgram {
         return this.#execute(call, header, { reader: call.args, session, args, request, point });
       }
     }
+  }
+
+  /** What every SEQUENCE that succeeds does, be it from the reply cache. */
+  #succeeded(session: Session, connection: RpcPeer): void {
+    // RFC 8881 §18.46.3, §8.3.
+    this.#deps.server.state.leases.renew(session.record.clientId);
+    // RFC 8881 §2.10.3.1: without state protection SEQUENCE is enough to associate a connection.
+    session.channels.associate(connection, channel.fore);
   }
 
   /** RFC 8881 §2.10.6.1.3: SEQUENCE succeeds again, the second operation says that the rest is not known. */
@@ -184,6 +194,7 @@ export class CompoundProgram implements RpcProgram {
         reader,
         caller: callerOf(call.credential),
         principal: principalOf(call.credential),
+        connection: call.connection,
         session,
         cacheThis: args?.sa_cachethis ?? false,
       },
@@ -192,8 +203,7 @@ export class CompoundProgram implements RpcProgram {
     if (session !== undefined && args !== undefined) {
       const tooBig = compound.begin(sequence, sequenceResult(session, args));
       if (tooBig !== undefined) return refuse(header.tag, tooBig, sequence);
-      // RFC 8881 §18.46.3: with each SEQUENCE that succeeds, and no other.
-      this.#deps.server.state.leases.renew(session.record.clientId);
+      this.#succeeded(session, call.connection);
       if (point !== undefined) compound.resume(point);
     }
     return this.#deps.executor.execute(compound, request);

@@ -1,4 +1,4 @@
-import { replyHeaderBytes } from "../rpc/program.ts";
+import { type RpcPeer, replyHeaderBytes } from "../rpc/program.ts";
 import { Call, type Caller, Suspended } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import { XdrError } from "../xdr/error.ts";
@@ -32,6 +32,7 @@ export interface CompoundOptions {
   readonly reader: XdrReader;
   readonly caller: Caller;
   readonly principal: string;
+  readonly connection: RpcPeer;
   readonly session: Session | undefined;
   readonly cacheThis: boolean;
 }
@@ -57,6 +58,7 @@ export class Compound implements OperationContext {
   readonly randomBytes: ServerContext["randomBytes"];
   readonly minorVersion: 1 | 2;
   readonly principal: string;
+  readonly connection: RpcPeer;
   readonly session: Session | undefined;
   readonly reply: CompoundReply;
   current: Position | undefined;
@@ -88,6 +90,7 @@ export class Compound implements OperationContext {
     this.randomBytes = server.randomBytes;
     this.minorVersion = options.minorVersion;
     this.principal = options.principal;
+    this.connection = options.connection;
     this.session = options.session;
     this.reply = new CompoundReply(options.tag);
     this.#options = options;

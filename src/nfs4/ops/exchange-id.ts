@@ -102,8 +102,14 @@ export const exchangeId = operation({
       case "SP4_MACH_CRED":
         // RFC 8881 §2.10.8.3: machine credentials need RPCSEC_GSS.
         throw new NfsError("NFS4ERR_INVAL", "SP4_MACH_CRED without RPCSEC_GSS");
-      case "SP4_SSV":
+      case "SP4_SSV": {
+        // RFC 8881 §18.35.3: something to choose from, and a window.
+        const { ssp_hash_algs, ssp_encr_algs, ssp_window } = args.eia_state_protect.spa_ssv_parms;
+        if (ssp_hash_algs.length === 0 || ssp_encr_algs.length === 0 || ssp_window === 0) {
+          throw new NfsError("NFS4ERR_INVAL", "SP4_SSV without algorithms or window");
+        }
         throw new NfsError("NFS4ERR_ENCR_ALG_UNSUPP", "SP4_SSV is not supported");
+      }
     }
     const { state, identity } = context;
     state.sweep();

@@ -81,12 +81,7 @@ function lockerOf(context: OperationContext, locker: LockerArgs, inode: InodeNum
     const { open_stateid, lock_owner } = locker.open_owner;
     const open = namedOpen(context, open_stateid, inode);
     const owner = { clientId: open.clientId, owner: lock_owner.owner };
-    const lock = state.locks.find(owner, inode);
-    // RFC 8881 §18.10.3: a lock-owner has one lock state for a file, under one open.
-    if (lock !== undefined && Buffer.compare(lock.openOther, open.other) !== 0) {
-      throw new NfsError("NFS4ERR_BAD_STATEID", "Lock-owner is under another open");
-    }
-    return { open, owner, lock };
+    return { open, owner, lock: state.locks.find(owner, open) };
   }
   const { open, lock } = namedState(context, locker.lock_owner.lock_stateid);
   if (lock === undefined || lock.inode !== inode) {
@@ -102,10 +97,19 @@ function requireRoom({ state }: OperationContext, { clientId }: LockOwner): void
   }
 }
 
-/** @throws {NfsError} DELAY when the owner's locks on the file have too many pieces; a lock that joins them goes through. */
-function requireFewPieces(inode: InodeNumber, ranges: readonly ByteRange[]): void {
-  if (ranges.length > stateLimits.rangesOfLock) {
-    throw new NfsError("NFS4ERR_DELAY", `Too many ranges of inode ${inode} are locked`);
+/**
+ * @throws {NfsError} DELAY when the owner's locks on the file, of which `ranges` are to be those of `record`, have too many
+ * pieces; a lock that joins them goes through.
+ */
+function requireFewPieces(
+  { state }: OperationContext,
+  record: LockRecord,
+  cut: ByteRange,
+  ranges: readonly ByteRange[],
+): void {
+  const others = state.locks.siblings(record).map((each) => subtract(each.ranges, cut));
+  if ([ranges, ...others].some(({ length }) => length > stateLimits.rangesOfLock)) {
+    throw new NfsError("NFS4ERR_DELAY", `Too many ranges of inode ${record.inode} are locked`);
   }
 }
 
@@ -134,7 +138,7 @@ export const lock = operation({
     }
     requireFree(context, locker.owner, inode, range);
     if (locker.lock === undefined) requireRoom(context, locker.owner);
-    else requireFewPieces(inode, add(locker.lock.ranges, range));
+    else requireFewPieces(context, locker.lock, range, add(locker.lock.ranges, range));
     const record = state.locks.lock(
       locker.lock ?? state.locks.create(locker.open, locker.owner),
       range,
@@ -180,7 +184,7 @@ export const locku = operation({
     if (held === undefined || held.inode !== inode) {
       throw new NfsError("NFS4ERR_BAD_STATEID", `Not a lock stateid of inode ${inode}`);
     }
-    requireFewPieces(inode, subtract(held.ranges, range));
+    requireFewPieces(context, held, range, subtract(held.ranges, range));
     const lock_stateid = stateIdOf(context.state.locks.unlock(held, range));
     context.current = { inode, stateId: lock_stateid };
     return { status: "NFS4_OK", lock_stateid } as const;

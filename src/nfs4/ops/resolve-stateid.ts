@@ -11,16 +11,20 @@ export interface NamedState {
   readonly lock: LockRecord | undefined;
 }
 
-/** RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle, or of `position`. */
+/**
+ * RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle, or of `position`.
+ * RFC 8881 §8.2.3: whatever it has become since, unless its exact state is to be ended or reduced.
+ */
 function effectiveStateId(
   context: OperationContext,
   stateId: StateId,
   position: Position | undefined = context.current,
+  isExact = false,
 ): StateId {
   if (specialStateId(stateId) !== "current") return stateId;
   const current = position?.stateId;
   if (current === undefined) throw new NfsError("NFS4ERR_BAD_STATEID", "No current stateid");
-  return current;
+  return isExact ? current : { ...current, seqid: 0 };
 }
 
 /**
@@ -31,8 +35,9 @@ export function namedState(
   context: OperationContext,
   stateId: StateId,
   position?: Position,
+  isExact?: boolean,
 ): NamedState {
-  const { other, seqid } = effectiveStateId(context, stateId, position);
+  const { other, seqid } = effectiveStateId(context, stateId, position, isExact);
   const found = context.state.find(other);
   if (found === undefined || found.open.clientId !== sessionOf(context).record.clientId) {
     throw new NfsError("NFS4ERR_BAD_STATEID", "Unknown stateid");
@@ -52,8 +57,9 @@ export function namedOpen(
   context: OperationContext,
   stateId: StateId,
   inode: InodeNumber,
+  isExact?: boolean,
 ): OpenRecord {
-  const { open, lock } = namedState(context, stateId);
+  const { open, lock } = namedState(context, stateId, undefined, isExact);
   if (lock !== undefined || open.inode !== inode) {
     throw new NfsError("NFS4ERR_BAD_STATEID", `Not an open stateid of inode ${inode}`);
   }
@@ -98,7 +104,15 @@ export function dataAccess(
 }
 
 /**
- * As {@link dataAccess}, with the permissions of the caller where there is no open. `position` is the filehandle that a
+ * Whether an open is as good as the caller's own permissions. RFC 8881 §18.16.4: others than its opener may use it, and each
+ * of their requests is checked; the opener's rights are those of the OPEN, as POSIX has it.
+ */
+export function mayUse(context: OperationContext, { opener }: OpenRecord): boolean {
+  return opener === undefined || opener === context.principal;
+}
+
+/**
+ * As {@link dataAccess}, with the permissions of the caller where there is no open of its own. `position` is the filehandle that a
  * stateid "current" belongs to, if it is not the current one.
  * @throws {NfsError | FsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED, ACCESS.
  */
@@ -110,7 +124,7 @@ export function requireDataAccess(
   position?: Position,
 ): void {
   const { open } = dataAccess(context, stateId, inode, use, position);
-  if (open !== undefined) return;
+  if (open !== undefined && mayUse(context, open)) return;
   const access = { read: use === "read", write: use === "write", execute: false };
   context.fileSystem.requireAccess(context.call, inode, access);
 }

@@ -1,4 +1,5 @@
 import { bool, fixedOpaque, struct, type TypeOf, u32, u64 } from "../../xdr/codec.ts";
+import { Channels } from "./channels.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Index, mapKey, type RecordFormat, RecordTable } from "./record-table.ts";
 import { Slot, slotFormat } from "./slot.ts";
@@ -44,6 +45,7 @@ const format: RecordFormat<SessionRecord> = {
 export class Session {
   readonly record: SessionRecord;
   readonly slots: readonly Slot[];
+  readonly channels = new Channels();
   /** Compounds of this session that wait for S3. */
   waitingForRemote = 0;
   /** Destroyed: what still runs on it is not stored any more. */

@@ -76,7 +76,7 @@ function slotKey(sessionId: Uint8Array, slotId: number): Uint8Array {
 export interface InFlight {
   readonly sequenceId: number;
   readonly fingerprint: number;
-  /** The request has come again: its one reply goes to where the last one came from. */
+  /** The request has come again: it gets the same reply. */
   rejoin(respond: (reply: RpcReply) => void): void;
 }
 

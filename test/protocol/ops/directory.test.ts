@@ -223,6 +223,16 @@ describe("Names and directories", () => {
     assert.equal((await client.call([op("RESTOREFH")])).status, "NFS4ERR_NOFILEHANDLE");
   });
 
+  it("that are gone leave a stale filehandle, which no operation takes", async () => {
+    const fh = await putFile(client, root, "f", "x");
+    assert.equal((await remove("f")).status, "NFS4_OK");
+    const answer = await client.call([putFh(fh), op("GETFH")]);
+    assert.equal(answer.statusOf("PUTFH"), "NFS4ERR_STALE");
+    world.kill();
+    client = world.reconnect(client.session);
+    assert.equal((await client.call([putFh(fh)])).status, "NFS4ERR_STALE");
+  });
+
   it("say how to authenticate, and use up the filehandle", async () => {
     await makeDirectory(client, root, "d");
     const named = op("SECINFO", { name: nameOf("d") });
@@ -282,6 +292,30 @@ describe("Names and directories", () => {
       }),
     ]);
     assert.equal(file.status, "NFS4ERR_NOTDIR");
+  });
+
+  it("are listed by the hint of dircount, and only with the verifier that came with the cookie", async () => {
+    for (const name of ["a", "b", "c", "d"]) await makeDirectory(client, root, name);
+    const page = async (dircount: number, cookie = 0n, verifier = 0) => {
+      const cookieverf = Buffer.alloc(8, verifier);
+      const list = { cookie, cookieverf, dircount, maxcount: 4096, attr_request: ask("fileid") };
+      return client.call([putFh(root), op("READDIR", list)]);
+    };
+    // Name and cookie of each take 8 + 4 + 4 bytes.
+    for (const [dircount, count] of [
+      [0, 4],
+      [1, 1],
+      [32, 2],
+      [47, 2],
+      [4096, 4],
+    ] as const) {
+      const { entries, eof } = (await page(dircount)).ok("READDIR").resok4.reply;
+      assert.equal(entries.length, count, `dircount ${dircount}`);
+      assert.equal(eof, count === 4);
+    }
+    const { cookie } = (await page(1)).ok("READDIR").resok4.reply.entries[0] ?? {};
+    assert.equal((await page(0, cookie, 9)).status, "NFS4ERR_NOT_SAME");
+    assert.equal((await page(0, cookie)).ok("READDIR").resok4.reply.entries.length, 3);
   });
 
   it("may go while the file is open, whose data stays until CLOSE", async () => {
