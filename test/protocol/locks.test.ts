@@ -189,6 +189,25 @@ describe("Byte-range locks", () => {
     assert.equal((await ask(9n)).status, "NFS4_OK");
   });
 
+  it("take a stateid of the wrong kind or file for a bad one, whatever its seqid", async () => {
+    const first = (await lock([0n, 1n])).ok("LOCK").resok4.lock_stateid;
+    const held = (await lock([5n, 1n])).ok("LOCK").resok4.lock_stateid;
+    const opened = { ...file.stateid, seqid: 0xffff };
+    const older = { ...file.stateid, seqid: file.stateid.seqid };
+    await openFile(client, root, "f");
+    for (const stateid of [opened, older, { ...older, seqid: 0 }]) {
+      assert.equal((await unlock(stateid, 0n, 1n)).status, "NFS4ERR_BAD_STATEID");
+    }
+    for (const open_stateid of [first, held, { ...held, seqid: 0 }]) {
+      const close = op("CLOSE", { seqid: 0, open_stateid });
+      assert.equal((await client.call([putFh(file.fh), close])).status, "NFS4ERR_BAD_STATEID");
+    }
+    const unlocked = { locktype: "WRITE_LT", seqid: 0, offset: 0n, length: 1n } as const;
+    const elsewhere = op("LOCKU", { ...unlocked, lock_stateid: first });
+    assert.equal((await client.call([putFh(root), elsewhere])).status, "NFS4ERR_BAD_STATEID");
+    assert.equal((await unlock(first, 0n, 1n)).status, "NFS4ERR_OLD_STATEID");
+  });
+
   it("ignore the client ID and the sequence numbers of their requests", async () => {
     const range = { locktype: "WRITE_LT", reclaim: false, offset: 0n, length: 1n } as const;
     const lock_owner = { clientid: 0xffff_ffff_ffff_ffffn, owner: Buffer.from("a") };

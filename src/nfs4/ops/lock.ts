@@ -18,7 +18,7 @@ import {
   type nfs_lock_type4,
 } from "../wire/lock.ts";
 import { regularFile } from "./regular-file.ts";
-import { namedOpen, namedState, stateIdOf } from "./resolve-stateid.ts";
+import { namedLock, namedOpen, stateIdOf } from "./resolve-stateid.ts";
 
 const isWrite = (type: nfs_lock_type4) => type === "WRITE_LT" || type === "WRITEW_LT";
 
@@ -83,10 +83,7 @@ function lockerOf(context: OperationContext, locker: LockerArgs, inode: InodeNum
     const owner = { clientId: open.clientId, owner: lock_owner.owner };
     return { open, owner, lock: state.locks.find(owner, open) };
   }
-  const { open, lock } = namedState(context, locker.lock_owner.lock_stateid);
-  if (lock === undefined || lock.inode !== inode) {
-    throw new NfsError("NFS4ERR_BAD_STATEID", `Not a lock stateid of inode ${inode}`);
-  }
+  const { open, lock } = namedLock(context, locker.lock_owner.lock_stateid, inode);
   return { open, owner: lock, lock };
 }
 
@@ -180,10 +177,7 @@ export const locku = operation({
   run(args, context) {
     const inode = currentInode(context);
     const range = rangeOf(args);
-    const { lock: held } = namedState(context, args.lock_stateid);
-    if (held === undefined || held.inode !== inode) {
-      throw new NfsError("NFS4ERR_BAD_STATEID", `Not a lock stateid of inode ${inode}`);
-    }
+    const { lock: held } = namedLock(context, args.lock_stateid, inode);
     requireFewPieces(context, held, range, subtract(held.ranges, range));
     const lock_stateid = stateIdOf(context.state.locks.unlock(held, range));
     context.current = { inode, stateId: lock_stateid };

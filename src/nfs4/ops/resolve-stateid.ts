@@ -2,7 +2,7 @@ import type { InodeNumber } from "../../vfs/attributes.ts";
 import { type OperationContext, type Position, sessionOf } from "../operation.ts";
 import type { LockRecord } from "../state/lock.ts";
 import { type OpenRecord, share } from "../state/open.ts";
-import { judgeSeqid, type StateId, specialStateId } from "../state/stateid.ts";
+import { judgeSeqid, type StateId, type StateKind, specialStateId } from "../state/stateid.ts";
 import { NfsError } from "../status.ts";
 
 /** The state that a stateid names: an open, or a lock and the open under it. */
@@ -11,15 +11,26 @@ export interface NamedState {
   readonly lock: LockRecord | undefined;
 }
 
+/** What else is asked of a stateid, or known of it. */
+export interface Expected {
+  /** The file that it must be of. */
+  readonly inode?: InodeNumber;
+  /** The kind of state that it must name. */
+  readonly kind?: StateKind;
+  /** The filehandle that a stateid "current" belongs to, if it is not the current one. */
+  readonly position?: Position | undefined;
+  /** The state is to be ended or reduced as it was told to the client. */
+  readonly isExact?: boolean;
+}
+
 /**
  * RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle, or of `position`.
- * RFC 8881 §8.2.3: whatever it has become since, unless its exact state is to be ended or reduced.
+ * RFC 8881 §8.2.3: whatever it has become since, unless its exact state is meant.
  */
 function effectiveStateId(
   context: OperationContext,
   stateId: StateId,
-  position: Position | undefined = context.current,
-  isExact = false,
+  { position = context.current, isExact = false }: Expected,
 ): StateId {
   if (specialStateId(stateId) !== "current") return stateId;
   const current = position?.stateId;
@@ -28,19 +39,25 @@ function effectiveStateId(
 }
 
 /**
- * The state that a stateid of this client names.
- * @throws {NfsError} BAD_STATEID for special, foreign, unknown and future ones, OLD_STATEID for past ones.
+ * The state that a stateid of this client names, checked in the order of RFC 8881 §8.2.4.
+ * @throws {NfsError} BAD_STATEID for special, foreign, unknown, unexpected and future ones, OLD_STATEID for past ones.
  */
 export function namedState(
   context: OperationContext,
   stateId: StateId,
-  position?: Position,
-  isExact?: boolean,
+  expected: Expected = {},
 ): NamedState {
-  const { other, seqid } = effectiveStateId(context, stateId, position, isExact);
+  const { other, seqid } = effectiveStateId(context, stateId, expected);
   const found = context.state.find(other);
   if (found === undefined || found.open.clientId !== sessionOf(context).record.clientId) {
     throw new NfsError("NFS4ERR_BAD_STATEID", "Unknown stateid");
+  }
+  if (expected.inode !== undefined && found.open.inode !== expected.inode) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", `Not a stateid of inode ${expected.inode}`);
+  }
+  const kind = found.lock === undefined ? "open" : "lock";
+  if (expected.kind !== undefined && kind !== expected.kind) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid of an ${kind}, not of an ${expected.kind}`);
   }
   switch (judgeSeqid(seqid, (found.lock ?? found.open).seqid)) {
     case "current":
@@ -57,13 +74,20 @@ export function namedOpen(
   context: OperationContext,
   stateId: StateId,
   inode: InodeNumber,
-  isExact?: boolean,
+  expected: Pick<Expected, "isExact"> = {},
 ): OpenRecord {
-  const { open, lock } = namedState(context, stateId, undefined, isExact);
-  if (lock !== undefined || open.inode !== inode) {
-    throw new NfsError("NFS4ERR_BAD_STATEID", `Not an open stateid of inode ${inode}`);
-  }
-  return open;
+  return namedState(context, stateId, { ...expected, inode, kind: "open" }).open;
+}
+
+/** The lock state that a lock stateid for this file names, and its open. @throws {NfsError} BAD_STATEID, OLD_STATEID. */
+export function namedLock(
+  context: OperationContext,
+  stateId: StateId,
+  inode: InodeNumber,
+): { readonly open: OpenRecord; readonly lock: LockRecord } {
+  const { open, lock } = namedState(context, stateId, { inode, kind: "lock" });
+  if (lock === undefined) throw new NfsError("NFS4ERR_BAD_STATEID", "Not a lock stateid");
+  return { open, lock };
 }
 
 /** Under what a request uses a file's data: an open for it, or nothing but the caller's permissions. */
@@ -91,10 +115,7 @@ export function dataAccess(
     }
     return { open: undefined };
   }
-  const { open } = namedState(context, stateId, position);
-  if (open.inode !== inode) {
-    throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid of another file than inode ${inode}`);
-  }
+  const { open } = namedState(context, stateId, { inode, position });
   if ((open.access & bit) !== 0) return { open };
   // RFC 8881 §9.1.2: a client may read the rest of a block it writes; then by the caller's permissions.
   if (use === "read" && context.fileSystem.permittedAccess(context.call, inode).read) {
