@@ -102,6 +102,7 @@ export class CompoundExecutor {
     const { compound } = execution;
     const { ledger } = this.#deps.state;
     try {
+      // RFC 8881 §2.10.6.5: what is done and what is answered are one change.
       const suspended = ledger.transaction(() => {
         const outcome = compound.run();
         if (outcome === undefined) this.#store(execution);
@@ -148,7 +149,7 @@ export class CompoundExecutor {
     slot.storeSuspended(this.#deps.state.ledger, inFlight, compound.resumePoint);
   }
 
-  /** The reply for a replay, when it is to be kept. */
+  /** The reply for a replay, when it is to be kept (RFC 8881 §2.10.6.4, §18.46.3). */
   #kept(compound: Compound): Uint8Array | undefined {
     const mustKeep = compound.hasMutated || compound.cacheThis;
     const limitBytes = mustKeep ? sessionLimits.maxCachedBytes : keptReplyBytes;

@@ -97,8 +97,9 @@ export class CompoundProgram implements RpcProgram {
     const first = operationOf(call.args.u32(), minorversion) ?? illegal;
     if (first === sequence) return this.#inSession(call, header);
     if (first === illegal) return refuse(tag, "NFS4ERR_OP_ILLEGAL", illegal);
-    // RFC 8881 §18.46.3: only these may come without SEQUENCE, and only alone.
+    // RFC 8881 §18.46.3, §15.1.3.5: few may come without SEQUENCE.
     if (!first.standsAlone) return refuse(tag, "NFS4ERR_OP_NOT_IN_SESSION", first);
+    // RFC 8881 §15.1.3.3, §18.35.3, §18.36.3, §18.37.3, §18.50.3: and these alone.
     if (count > 1) return refuse(tag, "NFS4ERR_NOT_ONLY_OP", first);
     return this.#execute(call, header, { reader: new XdrReader(operations) });
   }
@@ -114,8 +115,9 @@ export class CompoundProgram implements RpcProgram {
       throw error;
     }
     const session = state.sessions.get(args.sa_sessionid);
+    // RFC 8881 §2.4.2: whose state has been released starts anew.
     if (session === undefined) return refuseSequence("NFS4ERR_BADSESSION");
-    // RFC 8881 §2.10.6.4: the size is judged before anything else of the request.
+    // RFC 8881 §2.10.6.4, RFC 8276 §8.4.2.3: the size is judged before anything else of the request.
     if (call.recordBytes > session.record.maxRequestBytes) {
       return refuseSequence("NFS4ERR_REQ_TOO_BIG");
     }
@@ -124,6 +126,7 @@ export class CompoundProgram implements RpcProgram {
     if (args.sa_highest_slotid >= session.slots.length) {
       return refuseSequence("NFS4ERR_BAD_HIGH_SLOT");
     }
+    // RFC 8881 §18.36.3.
     if (header.count > session.record.maxOperations) {
       return refuseSequence("NFS4ERR_TOO_MANY_OPS");
     }

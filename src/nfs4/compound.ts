@@ -264,6 +264,7 @@ export class Compound implements OperationContext {
   #succeed(operation: Operation, result: unknown): void {
     const index = this.reply.count;
     this.reply.succeed(operation, result);
+    // RFC 8881 §2.10.6.4, RFC 8276 §8.4.1.3: what does not fit is not sent.
     if (!operation.mutates && this.reply.lengthBytes + replyHeaderBytes > this.#limitBytes) {
       this.reply.truncate(index);
       this.#fail(operation, this.#tooBig());

@@ -29,7 +29,7 @@ function statuses(...lists: readonly string[]): ReadonlySet<nfsstat4> {
   );
 }
 
-/** The errors of an operation that needs no filehandle: those given and what any operation may answer. */
+/** The errors of an operation that needs no filehandle, none of NFSv4.0 alone (RFC 8881 §15.1.16): those given and what any operation may answer. */
 export function permitted<const S extends readonly string[]>(
   ...lists: StatusList<S>
 ): ReadonlySet<nfsstat4> {
@@ -43,7 +43,7 @@ export function permittedOnFile<const S extends readonly string[]>(
   return statuses(anywhere, withCurrentFilehandle, ...lists);
 }
 
-/** The errors of an operation that no minor version from 1 on may have (RFC 8881 §15.2): not even those of sessions. */
+/** The errors of an operation that no minor version from 1 on may have (RFC 8881 §8.8, §15.2): not even those of sessions. */
 export const permittedObsolete: ReadonlySet<nfsstat4> = statuses("NOTSUPP");
 
 /** What to answer in place of a status that an operation's list lacks, first choice first. */

@@ -224,6 +224,7 @@ describe("EXCHANGE_ID and CREATE_SESSION", () => {
     const { clientId, sessionId } = await client.establish();
     const destroyClient = [op("DESTROY_CLIENTID", { dca_clientid: clientId })];
     assert.equal((await client.compound(destroyClient)).status, "NFS4ERR_CLIENTID_BUSY");
+    assert.equal((await client.call(destroyClient)).status, "NFS4ERR_CLIENTID_BUSY");
     const destroySession = op("DESTROY_SESSION", { dsa_sessionid: sessionId });
     const early = await client.call([destroySession, op("PUTROOTFH")]);
     assert.equal(early.status, "NFS4ERR_NOT_ONLY_OP");

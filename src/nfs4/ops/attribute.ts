@@ -66,7 +66,7 @@ export const access = operation({
   },
 });
 
-/** RFC 8881 §18.7. */
+/** RFC 8881 §18.7. What is not supported is left out and no error (RFC 8881 §15.1.15.1). */
 export const getattr = operation({
   name: "OP_GETATTR",
   args: GETATTR4args,

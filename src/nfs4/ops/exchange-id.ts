@@ -29,7 +29,7 @@ const knownFlags =
 
 const equal = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
-/** Whether anything hangs on a client that somebody else must not take away. */
+/** Whether anything hangs on a client that somebody else must not take away (RFC 8881 §2.4.3). */
 function isInUse(context: OperationContext, client: ClientRecord): boolean {
   const { state } = context;
   return (
@@ -67,7 +67,7 @@ function recordFor(context: OperationContext, args: Args): ClientRecord {
       }
       state.dropClient(confirmed);
     } else if (equal(confirmed.verifier, verifier)) {
-      // RFC 8881 §18.35.4, case 2: the client asks again.
+      // RFC 8881 §18.35.4, §2.10.5: case 2, the client asks again, perhaps on another connection.
       return confirmed;
     }
     // RFC 8881 §18.35.4, case 5: the client has restarted; the old record goes when the new one is confirmed.

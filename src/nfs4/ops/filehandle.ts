@@ -29,6 +29,7 @@ export const putfh = operation({
     const inode = context.filehandles.inodeOf(args.object);
     // RFC 8881 §4.2.2: the handle of an object that is gone is STALE.
     context.fileSystem.requireInode(inode);
+    // RFC 8881 §16.2.3.1.2: no current stateid with it.
     context.current = { inode, stateId: undefined };
     return done;
   },

@@ -244,6 +244,7 @@ export const open = operation({
     const opener = context.principal;
     const record = state.opens.open({ clientId, owner, inode, opener, ...bits });
     const stateId = stateIdOf(record);
+    // RFC 8881 §16.2.3.1.2: file and stateid are the current ones.
     context.current = { inode, stateId };
     return {
       status: "NFS4_OK",

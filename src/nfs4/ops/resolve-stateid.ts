@@ -108,7 +108,7 @@ export function dataAccess(
   const bit = share[use];
   const special = specialStateId(stateId);
   if (special === "anonymous" || special === "bypass") {
-    // RFC 8881 §9.1.2: denials hold for whoever has no open; READ bypass passes over them, for READ only.
+    // RFC 8881 §9.1.2, §18.32.3: denials hold for whoever has no open; READ bypass passes over them, for READ only.
     const denied = context.state.opens.ofFile(inode).some(({ deny }) => (deny & bit) !== 0);
     if (denied && !(special === "bypass" && use === "read")) {
       throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with ${use} denied`);

@@ -46,7 +46,7 @@ const delegreturn = operation({
 /**
  * Optional operations (delegations, layouts, named attributes; of 4.2 copies between servers and those that go on after
  * their answer, patterns, clones: Node cannot share blocks between ranges of files), and those of NFSv4.0 that
- * NFSv4.1 must not have (RFC 8881 §15.2). Where a table leaves NOTSUPP out, it follows from RFC 7862 §13 that the
+ * NFSv4.1 must not have (RFC 8881 §8.8, §15.1.1.5, §15.2). They never say that a reply is not kept (RFC 8881 §2.10.6.1.3). Where a table leaves NOTSUPP out, it follows from RFC 7862 §13 that the
  * operation is optional.
  */
 export const unsupported: readonly Operation[] = [

@@ -3,7 +3,7 @@ import type { RpcPeer } from "../../rpc/program.ts";
 /** Channels of a session that a connection carries: the bits of `channel_dir_from_server4`. */
 export const channel = { fore: 1, back: 2, both: 3 } as const;
 
-/** Which connections are associated with a session (RFC 8881 §2.10.3.1). In memory: a connection outlives no process. */
+/** Which connections are associated with a session, as many as there are (RFC 8881 §2.10.3.1, §2.10.5). In memory: a connection outlives no process. */
 export class Channels {
   readonly #directions = new Map<RpcPeer, number>();
 

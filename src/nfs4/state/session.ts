@@ -30,7 +30,7 @@ const fields = {
 const codec = struct({ ...fields, persist: bool });
 const firstCodec = struct(fields);
 
-/** What is kept of a session (RFC 8881 §2.10). */
+/** What is kept of a session (RFC 8881 §2.10, §18.46.4). */
 export type SessionRecord = TypeOf<typeof codec>;
 
 const format: RecordFormat<SessionRecord> = {

@@ -243,6 +243,22 @@ describe("Names and directories", () => {
     assert.equal((await client.call([putFh(root), style])).status, "NFS4_OK");
   });
 
+  it("say how to authenticate only to who may look them up", async () => {
+    const closed = await makeDirectory(client, root, "closed", { mode: 0o700 });
+    await makeDirectory(client, closed, "d");
+    const credential = { uid: 1000, gid: 1000 };
+    const secinfo = op("SECINFO", { name: nameOf("d") });
+    const answer = await client.call([putFh(closed), secinfo], { credential });
+    assert.equal(answer.status, "NFS4ERR_ACCESS");
+    const parent = op("SECINFO_NO_NAME", "SECINFO_STYLE4_PARENT");
+    assert.equal((await client.call([putFh(root), parent])).status, "NFS4ERR_NOENT");
+  });
+
+  it("begin at one root, which is the public filehandle too", async () => {
+    const answer = await client.ok([op("PUTPUBFH"), op("GETFH")]);
+    assert.deepEqual(Uint8Array.from(answer.ok("GETFH").resok4.object), root);
+  });
+
   it("are listed in pages within maxcount, each once, and go on after a removed entry", async () => {
     const names = Array.from({ length: 300 }, (_, at) => `entry ${at}`);
     for (const name of names) await makeDirectory(client, root, name);
