@@ -192,6 +192,10 @@ export class InodeTable {
   }
 
   /** The row, a copy. */
+  has(id: InodeNumber): boolean {
+    return this.#row(id) !== undefined;
+  }
+
   get(id: InodeNumber): InodeRow | undefined {
     const row = this.#row(id);
     return row === undefined ? undefined : { ...row };

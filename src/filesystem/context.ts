@@ -53,6 +53,11 @@ export class Context {
     return row;
   }
 
+  /** @throws {FsError} STALE when the inode is gone. */
+  requireInode(inode: InodeNumber): void {
+    if (!this.state.inodes.has(inode)) throw new FsError("STALE", `Inode ${inode} is gone`);
+  }
+
   /** Who asks, as permission checks see it. */
   asker({ caller }: Call): { readonly caller: Caller; readonly groups: MountGroups } {
     return { caller, groups: this.groups };

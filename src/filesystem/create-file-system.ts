@@ -51,6 +51,7 @@ export function createFileSystem(
   return {
     root: rootInode,
     writeVerifier: state.db.writeVerifier,
+    requireInode: (inode) => context.requireInode(inode),
     getAttributes: (call, inode) => getAttributes(context, call, inode),
     setAttributes: (call, inode, changes, how) => setAttributes(context, call, inode, changes, how),
     permittedAccess: (call, inode) => permittedAccess(context, call, inode),

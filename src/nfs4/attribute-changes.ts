@@ -65,6 +65,11 @@ const setterByNumber = new Map<number, (typeof setters)[SettableName]>(
   Object.entries(setters).map(([name, set]) => [fattr4_number[name as SettableName], set]),
 );
 
+/** Whether a client may set the attribute of this number. */
+export function isSettable(number: number): boolean {
+  return setterByNumber.has(number);
+}
+
 /**
  * What a client wants set.
  * @throws {NfsError} ATTRNOTSUPP, INVAL (read-only, or no such value), BADOWNER, BADXDR, FBIG.

@@ -98,7 +98,7 @@ const setOnly = (name: fattr4_name): AttributeRow => ({
 
 const truth = (name: fattr4_name, value: boolean) => constant(name, (writer) => writer.bool(value));
 
-/** Attributes that a client may set (RFC 8881 §5.5); attribute-changes.ts reads them. */
+/** Attributes that a client may set (RFC 8881 §5.5), by EXCLUSIVE4_1 too (RFC 8881 §5.8.1.14); attribute-changes.ts reads them. */
 export const settableNames = [
   "FATTR4_SIZE",
   "FATTR4_MODE",
@@ -110,12 +110,13 @@ export const settableNames = [
 
 const settable = bitmapOf(settableNames.map((name) => fattr4_number[name]));
 
-/** All attributes that this server has, in the order of their numbers. */
+/** All attributes that this server has, the required ones among them (RFC 8881 §5.1, §5.6), in the order of their numbers. */
 export const attributeRows: readonly AttributeRow[] = [
   constant("FATTR4_SUPPORTED_ATTRS", (writer, { minorVersion }) =>
     words(writer, supportedAttributes(minorVersion)),
   ),
   object("FATTR4_TYPE", (writer, { type }) => nfs_ftype4.encode(writer, typeNames[type])),
+  // RFC 8881 §4.2.3.
   constant("FATTR4_FH_EXPIRE_TYPE", (writer) => writer.u32(fh_expire_type.FH4_PERSISTENT)),
   object("FATTR4_CHANGE", (writer, { change }) => writer.offset(change)),
   object("FATTR4_SIZE", (writer, { sizeBytes }) => writer.offset(sizeBytes)),
@@ -165,11 +166,13 @@ export const attributeRows: readonly AttributeRow[] = [
   // No layouts.
   constant("FATTR4_FS_LAYOUT_TYPES", (writer) => writer.u32(0)),
   constant("FATTR4_SUPPATTR_EXCLCREAT", (writer) => words(writer, settable)),
+  // RFC 7862 §12.2.3.
   constant(
     "FATTR4_CHANGE_ATTR_TYPE",
     (writer) => change_attr_type4.encode(writer, "NFS4_CHANGE_TYPE_IS_MONOTONIC_INCR"),
     2,
   ),
+  // RFC 8276 §8.2.1.
   constant("FATTR4_XATTR_SUPPORT", (writer) => writer.bool(true), 2),
 ];
 
@@ -183,7 +186,7 @@ const supported = {
 } as const;
 const rowByNumber = new Map(attributeRows.map((row) => [row.number, row]));
 
-/** The attributes of a minor version, as a bitmap. */
+/** The attributes of a minor version, as a bitmap (RFC 8881 §5.8.1.1). */
 export function supportedAttributes(minorVersion: 1 | 2): bitmap4 {
   return supported[minorVersion];
 }

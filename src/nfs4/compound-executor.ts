@@ -34,8 +34,8 @@ interface Execution {
   readonly inFlight: InFlight | undefined;
   /** The reply as it was stored. */
   stored: { readonly reply: Uint8Array | undefined } | undefined;
-  /** Takes the reply; replaced when the request comes again. */
-  respond: (reply: RpcReply) => void;
+  /** Take the reply: the request, and each time that it has come again. */
+  readonly responders: ((reply: RpcReply) => void)[];
 }
 
 /**
@@ -70,23 +70,25 @@ export class CompoundExecutor {
           : {
               sequenceId: request.sequenceId,
               fingerprint: request.fingerprint,
-              rejoin(respond) {
-                // The one reply goes to the newest connection.
-                execution.respond({ kind: "none" });
-                execution.respond = respond;
-              },
+              // RFC 8881 §2.9.2: no request is dropped silently, and each is answered where it came from.
+              rejoin: (respond) => execution.responders.push(respond),
             },
       stored: undefined,
-      respond: (early) => {
-        reply = early;
-      },
+      responders: [
+        (early) => {
+          reply = early;
+        },
+      ],
     };
     if (request !== undefined) request.slot.inFlight = execution.inFlight;
     this.#running.add(execution);
+    if (compound.session !== undefined) {
+      this.#deps.state.leases.begin(compound.session.record.clientId);
+    }
     this.#advance(execution);
     if (reply !== undefined) return reply;
     return new Promise((resolve) => {
-      execution.respond = resolve;
+      execution.responders[0] = resolve;
     });
   }
 
@@ -100,6 +102,7 @@ export class CompoundExecutor {
     const { compound } = execution;
     const { ledger } = this.#deps.state;
     try {
+      // RFC 8881 §2.10.6.5: what is done and what is answered are one change.
       const suspended = ledger.transaction(() => {
         const outcome = compound.run();
         if (outcome === undefined) this.#store(execution);
@@ -146,7 +149,7 @@ export class CompoundExecutor {
     slot.storeSuspended(this.#deps.state.ledger, inFlight, compound.resumePoint);
   }
 
-  /** The reply for a replay, when it is to be kept. */
+  /** The reply for a replay, when it is to be kept (RFC 8881 §2.10.6.4, §18.46.3). */
   #kept(compound: Compound): Uint8Array | undefined {
     const mustKeep = compound.hasMutated || compound.cacheThis;
     const limitBytes = mustKeep ? sessionLimits.maxCachedBytes : keptReplyBytes;
@@ -219,11 +222,13 @@ export class CompoundExecutor {
     const kept = stored === undefined && slot !== undefined ? this.#kept(compound) : stored?.reply;
     if (slot !== undefined && inFlight !== undefined) slot.finish(inFlight, kept);
     this.#leave(execution);
-    execution.respond({
-      kind: "success",
-      results: kept === undefined ? compound.reply.buffers() : [kept],
-      onSent: () => compound.close(),
-    });
+    const results = kept === undefined ? compound.reply.buffers() : [kept];
+    let unsent = execution.responders.length;
+    const onSent = () => {
+      unsent -= 1;
+      if (unsent === 0) compound.close();
+    };
+    for (const respond of execution.responders) respond({ kind: "success", results, onSent });
   }
 
   /** The server stops: the client will ask the next one. */
@@ -231,12 +236,14 @@ export class CompoundExecutor {
     const { slot, compound } = execution;
     if (slot !== undefined) slot.inFlight = undefined;
     this.#leave(execution);
-    execution.respond({ kind: "none" });
+    for (const respond of execution.responders) respond({ kind: "none" });
     compound.close();
   }
 
   #leave(execution: Execution): void {
     this.#running.delete(execution);
+    const { session } = execution.compound;
+    if (session !== undefined) this.#deps.state.leases.end(session.record.clientId);
     if (execution.compound.hasBegunChange) {
       this.#mutating -= 1;
       this.#deps.observer.mutating(this.#mutating);

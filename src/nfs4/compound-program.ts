@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { RpcCall, RpcProgram, RpcReply } from "../rpc/program.ts";
+import type { RpcCall, RpcPeer, RpcProgram, RpcReply } from "../rpc/program.ts";
 import { decodeUtf8 } from "../vfs/name.ts";
 import { XdrError } from "../xdr/error.ts";
 import { XdrReader } from "../xdr/reader.ts";
@@ -11,6 +11,7 @@ import type { Operation, ServerContext } from "./operation.ts";
 import { illegal, operationOf } from "./operations.ts";
 import { sequence, sequenceResult } from "./ops/sequence.ts";
 import { permittedStatus } from "./permitted.ts";
+import { channel } from "./state/channels.ts";
 import type { Session } from "./state/session.ts";
 import type { ResumePoint } from "./state/slot.ts";
 import { COMPOUND4args_header, NFS4_PROGRAM } from "./wire/compound.ts";
@@ -96,8 +97,9 @@ export class CompoundProgram implements RpcProgram {
     const first = operationOf(call.args.u32(), minorversion) ?? illegal;
     if (first === sequence) return this.#inSession(call, header);
     if (first === illegal) return refuse(tag, "NFS4ERR_OP_ILLEGAL", illegal);
-    // RFC 8881 §18.46.3: only these may come without SEQUENCE, and only alone.
+    // RFC 8881 §18.46.3, §15.1.3.5: few may come without SEQUENCE.
     if (!first.standsAlone) return refuse(tag, "NFS4ERR_OP_NOT_IN_SESSION", first);
+    // RFC 8881 §15.1.3.3, §18.35.3, §18.36.3, §18.37.3, §18.50.3: and these alone.
     if (count > 1) return refuse(tag, "NFS4ERR_NOT_ONLY_OP", first);
     return this.#execute(call, header, { reader: new XdrReader(operations) });
   }
@@ -113,8 +115,9 @@ export class CompoundProgram implements RpcProgram {
       throw error;
     }
     const session = state.sessions.get(args.sa_sessionid);
+    // RFC 8881 §2.4.2: whose state has been released starts anew.
     if (session === undefined) return refuseSequence("NFS4ERR_BADSESSION");
-    // RFC 8881 §2.10.6.4: the size is judged before anything else of the request.
+    // RFC 8881 §2.10.6.4, RFC 8276 §8.4.2.3: the size is judged before anything else of the request.
     if (call.recordBytes > session.record.maxRequestBytes) {
       return refuseSequence("NFS4ERR_REQ_TOO_BIG");
     }
@@ -123,20 +126,22 @@ export class CompoundProgram implements RpcProgram {
     if (args.sa_highest_slotid >= session.slots.length) {
       return refuseSequence("NFS4ERR_BAD_HIGH_SLOT");
     }
+    // RFC 8881 §18.36.3.
     if (header.count > session.record.maxOperations) {
       return refuseSequence("NFS4ERR_TOO_MANY_OPS");
     }
     const fingerprint = fingerprintOf(call, header);
     const sequenceId = args.sa_sequenceid;
     const verdict = slot.judge(sequenceId, fingerprint);
+    // RFC 8881 §2.10.6.1.2: an error of SEQUENCE changes neither slot nor lease.
+    if (verdict.kind === "misordered") return refuseSequence("NFS4ERR_SEQ_MISORDERED");
+    if (verdict.kind === "falseRetry") return refuseSequence("NFS4ERR_SEQ_FALSE_RETRY");
     switch (verdict.kind) {
-      case "misordered":
-        return refuseSequence("NFS4ERR_SEQ_MISORDERED");
-      case "falseRetry":
-        return refuseSequence("NFS4ERR_SEQ_FALSE_RETRY");
       case "uncached":
+        this.#succeeded(session, call.connection);
         return this.#uncached(call, header, session, args);
       case "replay":
+        this.#succeeded(session, call.connection);
         return this.#afterRestore({ kind: "success", results: [verdict.reply] });
       case "running":
         return new Promise((resolve) => verdict.inFlight.rejoin(resolve));
@@ -147,6 +152,14 @@ export class CompoundProgram implements RpcProgram {
         return this.#execute(call, header, { reader: call.args, session, args, request, point });
       }
     }
+  }
+
+  /** What every SEQUENCE that succeeds does, be it from the reply cache. */
+  #succeeded(session: Session, connection: RpcPeer): void {
+    // RFC 8881 §18.46.3, §8.3.
+    this.#deps.server.state.leases.renew(session.record.clientId);
+    // RFC 8881 §2.10.3.1: without state protection SEQUENCE is enough to associate a connection.
+    session.channels.associate(connection, channel.fore);
   }
 
   /** RFC 8881 §2.10.6.1.3: SEQUENCE succeeds again, the second operation says that the rest is not known. */
@@ -184,6 +197,7 @@ export class CompoundProgram implements RpcProgram {
         reader,
         caller: callerOf(call.credential),
         principal: principalOf(call.credential),
+        connection: call.connection,
         session,
         cacheThis: args?.sa_cachethis ?? false,
       },
@@ -192,8 +206,7 @@ export class CompoundProgram implements RpcProgram {
     if (session !== undefined && args !== undefined) {
       const tooBig = compound.begin(sequence, sequenceResult(session, args));
       if (tooBig !== undefined) return refuse(header.tag, tooBig, sequence);
-      // RFC 8881 §18.46.3: with each SEQUENCE that succeeds, and no other.
-      this.#deps.server.state.leases.renew(session.record.clientId);
+      this.#succeeded(session, call.connection);
       if (point !== undefined) compound.resume(point);
     }
     return this.#deps.executor.execute(compound, request);

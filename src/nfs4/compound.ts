@@ -1,4 +1,4 @@
-import { replyHeaderBytes } from "../rpc/program.ts";
+import { type RpcPeer, replyHeaderBytes } from "../rpc/program.ts";
 import { Call, type Caller, Suspended } from "../vfs/call.ts";
 import { FsError } from "../vfs/error.ts";
 import { XdrError } from "../xdr/error.ts";
@@ -32,6 +32,7 @@ export interface CompoundOptions {
   readonly reader: XdrReader;
   readonly caller: Caller;
   readonly principal: string;
+  readonly connection: RpcPeer;
   readonly session: Session | undefined;
   readonly cacheThis: boolean;
 }
@@ -57,6 +58,7 @@ export class Compound implements OperationContext {
   readonly randomBytes: ServerContext["randomBytes"];
   readonly minorVersion: 1 | 2;
   readonly principal: string;
+  readonly connection: RpcPeer;
   readonly session: Session | undefined;
   readonly reply: CompoundReply;
   current: Position | undefined;
@@ -88,6 +90,7 @@ export class Compound implements OperationContext {
     this.randomBytes = server.randomBytes;
     this.minorVersion = options.minorVersion;
     this.principal = options.principal;
+    this.connection = options.connection;
     this.session = options.session;
     this.reply = new CompoundReply(options.tag);
     this.#options = options;
@@ -261,6 +264,7 @@ export class Compound implements OperationContext {
   #succeed(operation: Operation, result: unknown): void {
     const index = this.reply.count;
     this.reply.succeed(operation, result);
+    // RFC 8881 §2.10.6.4, RFC 8276 §8.4.1.3: what does not fit is not sent.
     if (!operation.mutates && this.reply.lengthBytes + replyHeaderBytes > this.#limitBytes) {
       this.reply.truncate(index);
       this.#fail(operation, this.#tooBig());

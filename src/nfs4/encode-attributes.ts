@@ -59,7 +59,7 @@ export function planAttributes(request: bitmap4, minorVersion: 1 | 2): Attribute
   return plan;
 }
 
-/** The values of a plan for one object. @throws {FsError | Suspended} what its attributes throw. */
+/** The values of a plan for one object (RFC 8881 §5.1). @throws {FsError | Suspended} what its attributes throw. */
 export function encodeAttributes(plan: AttributePlan, source: AttributeSource): fattr4 {
   const writer = new XdrWriter();
   for (const row of plan.rows) row.get?.(writer, source);

@@ -33,7 +33,7 @@ export class Filehandles {
     this.#secret = options.secret;
   }
 
-  /** The handle of an inode, always the same. The bytes are shared: not to be changed. */
+  /** The handle of an inode, always the same, and no other inode's (RFC 8881 §4.2.1). The bytes are shared: not to be changed. */
   of(inode: InodeNumber): Uint8Array {
     const known = this.#cache.get(inode);
     if (known !== undefined) return known;

@@ -5,11 +5,11 @@ import { createHash } from "node:crypto";
  * servers agree in owner and client IDs, and gives up reclaiming when the scope changes.
  */
 export interface ServerIdentity {
-  /** so_major_id. */
+  /** so_major_id; the same on each connection (RFC 8881 §2.10.5). */
   readonly majorId: Uint8Array;
   /** eir_server_scope. */
   readonly scope: Uint8Array;
-  /** fsid4. */
+  /** fsid4; one for all files (RFC 8881 §18.26.4). */
   readonly fsid: { readonly major: bigint; readonly minor: bigint };
 }
 

@@ -101,7 +101,7 @@ export class NfsServer {
     });
   }
 
-  /** Serves a connection. */
+  /** Serves a connection: a reliable stream of bytes in order, in production of TCP (RFC 8881 §2.9.1). */
   accept(socket: Duplex): void {
     this.#connections.accept(socket);
   }

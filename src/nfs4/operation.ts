@@ -1,3 +1,4 @@
+import type { RpcPeer } from "../rpc/program.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { Call } from "../vfs/call.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
@@ -35,6 +36,8 @@ export interface OperationContext extends ServerContext {
   readonly minorVersion: 1 | 2;
   /** Flavour and uid of the request. */
   readonly principal: string;
+  /** Where the request came from. */
+  readonly connection: RpcPeer;
   /** Absent only for the operations that may stand alone. */
   readonly session: Session | undefined;
   /** Whether this is the last operation of its compound. */

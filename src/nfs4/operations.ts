@@ -39,7 +39,7 @@ export const illegal = operation({
 });
 
 /**
- * Every operation of RFC 8881, RFC 7862 and RFC 8276: what is supported, and what is not. Minor versions 1 and 2
+ * Every operation of RFC 8881, RFC 7862 and RFC 8276 (of which RFC 8276 §8.4 asks for all or none): what is supported, and what is not. Minor versions 1 and 2
  * share the table; 2 has more rows.
  */
 export const operations: readonly Operation[] = [
@@ -98,7 +98,7 @@ export const operations: readonly Operation[] = [
 
 const byNumber = new Map(operations.map((row) => [row.opnum, row]));
 
-/** The row of a number, if this minor version has such an operation. */
+/** The row of a number (RFC 8276 §8.4 belongs to minor version 2), if this minor version has such an operation. */
 export function operationOf(opnum: number, minorVersion: 1 | 2): Operation | undefined {
   const row = byNumber.get(opnum);
   return row !== undefined && row.minorVersion <= minorVersion ? row : undefined;

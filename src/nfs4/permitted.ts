@@ -29,7 +29,7 @@ function statuses(...lists: readonly string[]): ReadonlySet<nfsstat4> {
   );
 }
 
-/** The errors of an operation that needs no filehandle: those given and what any operation may answer. */
+/** The errors of an operation that needs no filehandle, none of NFSv4.0 alone (RFC 8881 §15.1.16): those given and what any operation may answer. */
 export function permitted<const S extends readonly string[]>(
   ...lists: StatusList<S>
 ): ReadonlySet<nfsstat4> {
@@ -42,6 +42,9 @@ export function permittedOnFile<const S extends readonly string[]>(
 ): ReadonlySet<nfsstat4> {
   return statuses(anywhere, withCurrentFilehandle, ...lists);
 }
+
+/** The errors of an operation that no minor version from 1 on may have (RFC 8881 §8.8, §15.2): not even those of sessions. */
+export const permittedObsolete: ReadonlySet<nfsstat4> = statuses("NOTSUPP");
 
 /** What to answer in place of a status that an operation's list lacks, first choice first. */
 const substitutes: Partial<Record<nfsstat4, readonly nfsstat4[]>> = {
@@ -60,6 +63,8 @@ const substitutes: Partial<Record<nfsstat4, readonly nfsstat4[]>> = {
 /** `status` when the list has it, else the nearest that it has. */
 export function permittedStatus(errors: ReadonlySet<nfsstat4>, status: nfsstat4): nfsstat4 {
   if (errors.has(status)) return status;
+  // RFC 8881 §2.10.6.1.3: nor RETRY_UNCACHED_REP, nor OP_NOT_IN_SESSION.
+  if (errors === permittedObsolete) return "NFS4ERR_NOTSUPP";
   for (const substitute of substitutes[status] ?? []) if (errors.has(substitute)) return substitute;
   return errors.has("NFS4ERR_IO") ? "NFS4ERR_IO" : "NFS4ERR_SERVERFAULT";
 }

@@ -38,6 +38,7 @@ export function decodeCredential(reader: XdrReader): Credential | AuthStatus {
 }
 
 function credentialOf(flavor: number, body: Uint8Array): Credential | AuthStatus {
+  // RFC 5531 §10: always there.
   if (flavor === authFlavor.AUTH_NONE) return anonymous;
   // RFC 9289 §4.1: a server without TLS answers the AUTH_TLS probe like any flavor that it does not know.
   if (flavor !== authFlavor.AUTH_SYS) return "AUTH_BADCRED";

@@ -61,7 +61,7 @@ export type ReplyHeader =
   | { readonly kind: "RPC_MISMATCH" }
   | { readonly kind: "AUTH_ERROR"; readonly status: AuthStatus };
 
-/** Record mark and header of a reply, for `resultBytes` of results that follow (RFC 5531 §9). */
+/** Record mark and header of a reply, for `resultBytes` of results that follow (RFC 5531 §9). The xid is the call's (RFC 8881 §2.10.6.1). */
 export function encodeReply(xid: number, reply: ReplyHeader, resultBytes = 0): Buffer {
   const words = [xid, messageType.REPLY, ...bodyOf(reply)];
   const buffer = Buffer.allocUnsafe(4 + words.length * 4);

@@ -44,7 +44,7 @@ export type RpcReply =
   | { readonly kind: "garbageArguments" }
   /** SYSTEM_ERR; also when the program throws anything else. */
   | { readonly kind: "systemError" }
-  /** No reply: the answer goes out on another connection. */
+  /** No reply: the server stops, and its connections end. */
   | { readonly kind: "none" };
 
 /** A remote program: what is behind the connections. */

@@ -81,6 +81,8 @@ export interface FileSystem {
   /** Changes when acknowledged, uncommitted data may have been lost, and only then; 8 bytes (RFC 8881 §18.32). */
   readonly writeVerifier: Uint8Array;
 
+  /** Never suspends. @throws {FsError} STALE alone. */
+  requireInode(inode: InodeNumber): void;
   /** May suspend while the attributes of an object are asked from S3. */
   getAttributes(call: Call, inode: InodeNumber): Attributes;
   /**

@@ -4,7 +4,7 @@ import { FsError } from "./error.ts";
 /** A directory entry's name: 1 to 255 bytes of UTF-8, without `/` and NUL, not `.` or `..`. */
 export type FileName = Brand<string, "FileName">;
 
-/** The name of an extended attribute, without its namespace: 1 to 255 bytes of UTF-8 without NUL; opaque (RFC 8276 §8.1). */
+/** The name of an extended attribute, without its namespace: 1 to 255 bytes of UTF-8 without NUL; opaque (RFC 8276 §5, §8.1). */
 export type XattrName = Brand<string, "XattrName">;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

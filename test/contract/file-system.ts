@@ -174,6 +174,8 @@ function fileSystemNames(current: () => Driver): void {
       await d.remove("d");
       await d.fails("NOENT", (call, fs) => fs.remove(call, fs.root, named("d")));
       await d.fails("STALE", (call, fs) => fs.getAttributes(call, file));
+      await d.fails("STALE", (_call, fs) => fs.requireInode(file));
+      await d.run((_call, fs) => fs.requireInode(fs.root));
       await d.fails("STALE", (call, fs) => fs.getAttributes(call, folder));
     });
 

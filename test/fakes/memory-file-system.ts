@@ -67,6 +67,10 @@ export class MemoryFileSystem implements FileSystem {
     this.#holds.clear();
   }
 
+  requireInode(inode: InodeNumber): void {
+    this.#tree.node(inode);
+  }
+
   getAttributes(call: Call, inode: InodeNumber): Attributes {
     this.#begin(call, "getAttributes", inode);
     return attributesOf(this.#tree.node(inode));

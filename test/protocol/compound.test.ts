@@ -75,6 +75,18 @@ describe("A compound", () => {
     assert.equal(alone.statusOf("ILLEGAL"), "NFS4ERR_OP_ILLEGAL");
   });
 
+  it("answers NOTSUPP to what NFSv4.1 took away, wherever it stands and however often it comes", async () => {
+    // A tag that makes the reply too long to be kept.
+    const tag = "t".repeat(10_000);
+    for (const name of ["OP_SETCLIENTID", "OP_RENEW", "OP_OPEN_CONFIRM"] as const) {
+      const gone = { ...op("PUTROOTFH"), op: name };
+      assert.equal((await client.compound([gone])).status, "NFS4ERR_NOTSUPP");
+      const first = await client.call([gone], { slot: 1, tag, cacheThis: false });
+      assert.equal(first.status, "NFS4ERR_NOTSUPP");
+      assert.equal((await client.resend(first.request)).status, "NFS4ERR_NOTSUPP");
+    }
+  });
+
   it("answers BADXDR to arguments that cannot be read, after what comes before them", async () => {
     const { request } = await client.call([putFh(root), mkdir("a")], { slot: 1 });
     const sequence = client.session.sequences[1] ?? 0;

@@ -3,7 +3,14 @@ import fc from "fast-check";
 import { add, byteRange, subtract } from "../../src/nfs4/state/byte-range.ts";
 import type { stateid4 } from "../../src/nfs4/wire/types.ts";
 import type { NfsClient } from "../support/nfs-client.ts";
-import { type OpenedFile, openFile, putFh, putFile, rootOf } from "../support/nfs-files.ts";
+import {
+  closeFile,
+  type OpenedFile,
+  openFile,
+  putFh,
+  putFile,
+  rootOf,
+} from "../support/nfs-files.ts";
 import { op } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
 
@@ -162,6 +169,59 @@ describe("Byte-range locks", () => {
     await other.ok([]);
     await world.clock.advance(15_000);
     assert.equal((await lock([0n, 1n], { open: stateid }, other)).status, "NFS4_OK");
+  });
+
+  it("of one owner through two opens are one owner's: the last LOCK or LOCKU counts (RFC 8881 §9.5)", async () => {
+    const second = await openFile(client, root, "f", { owner: "second" });
+    const first = (await lock([0n, 10n])).ok("LOCK").resok4.lock_stateid;
+    const other = (await lock([4n, 2n], { open: second.stateid })).ok("LOCK").resok4.lock_stateid;
+    assert.notDeepEqual(other.other, first.other);
+    // The first stateid has lost two bytes, and its seqid stays.
+    const kept = await unlock(first, 9n, 1n);
+    assert.equal(kept.ok("LOCKU").lock_stateid.seqid, first.seqid + 1);
+    await closeFile(client, second);
+    const stranger = await world.mount();
+    const theirs = await openFile(stranger, root, "f", { owner: "theirs" });
+    const ask = (at: bigint) => lock([at, 1n], { open: theirs.stateid, owner: "theirs" }, stranger);
+    assert.equal((await ask(4n)).status, "NFS4_OK");
+    assert.equal((await ask(3n)).status, "NFS4ERR_DENIED");
+    assert.equal((await ask(6n)).status, "NFS4ERR_DENIED");
+    assert.equal((await ask(9n)).status, "NFS4_OK");
+  });
+
+  it("take a stateid of the wrong kind or file for a bad one, whatever its seqid", async () => {
+    const first = (await lock([0n, 1n])).ok("LOCK").resok4.lock_stateid;
+    const held = (await lock([5n, 1n])).ok("LOCK").resok4.lock_stateid;
+    const opened = { ...file.stateid, seqid: 0xffff };
+    const older = { ...file.stateid, seqid: file.stateid.seqid };
+    await openFile(client, root, "f");
+    for (const stateid of [opened, older, { ...older, seqid: 0 }]) {
+      assert.equal((await unlock(stateid, 0n, 1n)).status, "NFS4ERR_BAD_STATEID");
+    }
+    for (const open_stateid of [first, held, { ...held, seqid: 0 }]) {
+      const close = op("CLOSE", { seqid: 0, open_stateid });
+      assert.equal((await client.call([putFh(file.fh), close])).status, "NFS4ERR_BAD_STATEID");
+    }
+    const unlocked = { locktype: "WRITE_LT", seqid: 0, offset: 0n, length: 1n } as const;
+    const elsewhere = op("LOCKU", { ...unlocked, lock_stateid: first });
+    assert.equal((await client.call([putFh(root), elsewhere])).status, "NFS4ERR_BAD_STATEID");
+    assert.equal((await unlock(first, 0n, 1n)).status, "NFS4ERR_OLD_STATEID");
+  });
+
+  it("ignore the client ID and the sequence numbers of their requests", async () => {
+    const range = { locktype: "WRITE_LT", reclaim: false, offset: 0n, length: 1n } as const;
+    const lock_owner = { clientid: 0xffff_ffff_ffff_ffffn, owner: Buffer.from("a") };
+    const open_owner = { open_seqid: 7, open_stateid: file.stateid, lock_seqid: 9, lock_owner };
+    const locker = { new_lock_owner: true, open_owner } as const;
+    const held = await client.ok([putFh(file.fh), op("LOCK", { ...range, locker })]);
+    const { lock_stateid } = held.ok("LOCK").resok4;
+    const known = { new_lock_owner: false, lock_owner: { lock_stateid, lock_seqid: 77 } } as const;
+    await client.ok([putFh(file.fh), op("LOCK", { ...range, offset: 1n, locker: known })]);
+    const own = { locktype: "READ_LT", offset: 0n, length: 5n, owner: lock_owner } as const;
+    assert.equal((await client.call([putFh(file.fh), op("LOCKT", own)])).status, "NFS4_OK");
+    const unlocked = { locktype: "READW_LT", seqid: 5, offset: 0n, length: toEnd } as const;
+    const current = { seqid: 0, other: lock_stateid.other };
+    await client.ok([putFh(file.fh), op("LOCKU", { ...unlocked, lock_stateid: current })]);
   });
 
   it("are tested and freed by their stateids", async () => {

@@ -44,17 +44,20 @@ describe("A server that was killed and started again over its store", () => {
   }
 
   it("goes on with sessions and opens of the format before", async () => {
-    const file = await openFile(client, root, "f", { create: "GUARDED4" });
+    const attributes = { mode: 0o600 };
+    await openFile(client, root, "f", { create: "GUARDED4", access: "READ", attributes });
+    const file = await openFile(client, root, "f");
     await writeFile(client, file, 0, Buffer.from("text"));
     const { store } = world;
     store.transaction(() => {
-      for (const [kind, lastBytes] of [
-        ["nfs4.session", 4],
-        ["nfs4.open", 8],
+      // Of an open: its opener, "sys:0", as an optional string.
+      for (const [kind, version, lastBytes] of [
+        ["nfs4.session", 1, 4],
+        ["nfs4.open", 2, 16],
       ] as const) {
         for (const { key, value } of [...store.scan(kind)]) {
           const before = Buffer.from(value.subarray(0, value.length - lastBytes));
-          before.writeUInt32BE(1);
+          before.writeUInt32BE(version);
           store.put(kind, key, before);
         }
       }
@@ -62,6 +65,8 @@ describe("A server that was killed and started again over its store", () => {
     world.kill();
     client = world.reconnect(client.session);
     assert.equal((await readFile(client, file, 0, 10)).data.toString(), "text");
+    const read = op("READ", { stateid: file.stateid, offset: 0, count: 10 });
+    await client.ok([putFh(file.fh), read], { credential: { uid: 1000, gid: 1000 } });
     const less = { open_stateid: file.stateid, seqid: 0, share_access: 1, share_deny: 0 };
     await client.ok([putFh(file.fh), op("OPEN_DOWNGRADE", less)]);
   });

@@ -3,7 +3,7 @@ import { exchgid4_flag } from "../../src/nfs4/wire/session.ts";
 import { encodeAttributes } from "../support/nfs-attributes.ts";
 import type { NfsClient } from "../support/nfs-client.ts";
 import { attributesOf, nameOf, openFile, putFh, putFile, rootOf } from "../support/nfs-files.ts";
-import { op } from "../support/nfs-operations.ts";
+import { type ArgsOf, op } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
 
 const { EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_USE_NON_PNFS, EXCHGID4_FLAG_UPD_CONFIRMED_REC_A } =
@@ -165,6 +165,55 @@ describe("EXCHANGE_ID and CREATE_SESSION", () => {
     assert.equal((await create(8192)).status, "NFS4_OK");
   });
 
+  it("refuse state protection that needs RPCSEC_GSS, and flags that clients do not set", async () => {
+    const exchange = async (
+      eia_state_protect: ArgsOf<"EXCHANGE_ID">["eia_state_protect"],
+      eia_flags = 0,
+    ) => {
+      const owner = { co_verifier: Buffer.alloc(8), co_ownerid: Buffer.from("protected") };
+      const args = { eia_clientowner: owner, eia_flags, eia_state_protect, eia_client_impl_id: [] };
+      return (await client.compound([op("EXCHANGE_ID", args)])).status;
+    };
+    const ops = { spo_must_enforce: [], spo_must_allow: [] };
+    const sha256 = Buffer.from("6086480165030402 01".replaceAll(" ", ""), "hex");
+    const ssv = (ssp_window: number, algorithms: Uint8Array[]) =>
+      exchange({
+        spa_how: "SP4_SSV",
+        spa_ssv_parms: {
+          ssp_ops: ops,
+          ssp_hash_algs: algorithms,
+          ssp_encr_algs: algorithms,
+          ssp_window,
+          ssp_num_gss_handles: 0,
+        },
+      });
+    const machine = { spa_how: "SP4_MACH_CRED", spa_mach_ops: ops } as const;
+    assert.equal(await exchange(machine), "NFS4ERR_INVAL");
+    assert.equal(await ssv(1, []), "NFS4ERR_INVAL");
+    assert.equal(await ssv(0, [sha256]), "NFS4ERR_INVAL");
+    assert.equal(await ssv(1, [sha256]), "NFS4ERR_ENCR_ALG_UNSUPP");
+    const none = { spa_how: "SP4_NONE" } as const;
+    for (const flags of [EXCHGID4_FLAG_CONFIRMED_R, 0x8, 0x2000_0000]) {
+      assert.equal(await exchange(none, flags), "NFS4ERR_INVAL", `${flags}`);
+    }
+    assert.equal(await exchange(none, 0x70107), "NFS4_OK");
+  });
+
+  it("know no handle of RPCSEC_GSS for callbacks", async () => {
+    const handle = Buffer.alloc(4, 1);
+    const cbsp_gss_handles = {
+      gcbp_service: "RPC_GSS_SVC_INTEGRITY",
+      gcbp_handle_from_server: handle,
+      gcbp_handle_from_client: handle,
+    } as const;
+    const gss = { cb_secflavor: 6, cbsp_gss_handles } as const;
+    await client.establish();
+    const control = (bca_sec_parms: ArgsOf<"BACKCHANNEL_CTL">["bca_sec_parms"]) =>
+      client.call([op("BACKCHANNEL_CTL", { bca_cb_program: 1, bca_sec_parms })]);
+    assert.equal((await control([{ cb_secflavor: 0 }])).status, "NFS4_OK");
+    assert.equal((await control([{ cb_secflavor: 0 }, gss])).status, "NFS4ERR_NOENT");
+  });
+
   it("drop a client ID that was not confirmed within a lease", async () => {
     const { eir_clientid, eir_sequenceid } = await client.exchangeId();
     await world.clock.advance(30_000);
@@ -175,6 +224,7 @@ describe("EXCHANGE_ID and CREATE_SESSION", () => {
     const { clientId, sessionId } = await client.establish();
     const destroyClient = [op("DESTROY_CLIENTID", { dca_clientid: clientId })];
     assert.equal((await client.compound(destroyClient)).status, "NFS4ERR_CLIENTID_BUSY");
+    assert.equal((await client.call(destroyClient)).status, "NFS4ERR_CLIENTID_BUSY");
     const destroySession = op("DESTROY_SESSION", { dsa_sessionid: sessionId });
     const early = await client.call([destroySession, op("PUTROOTFH")]);
     assert.equal(early.status, "NFS4ERR_NOT_ONLY_OP");

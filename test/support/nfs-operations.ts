@@ -8,7 +8,7 @@ import * as open from "../../src/nfs4/wire/open.ts";
 import type { nfs_opnum4 } from "../../src/nfs4/wire/operation.ts";
 import * as security from "../../src/nfs4/wire/security.ts";
 import * as session from "../../src/nfs4/wire/session.ts";
-import type { nfsstat4 } from "../../src/nfs4/wire/status.ts";
+import { nfsstat4 } from "../../src/nfs4/wire/status.ts";
 import * as xattr from "../../src/nfs4/wire/xattr.ts";
 import { type Codec, struct, type TypeOf } from "../../src/xdr/codec.ts";
 
@@ -47,6 +47,7 @@ export const operations = {
   BIND_CONN_TO_SESSION: [session.BIND_CONN_TO_SESSION4args, session.BIND_CONN_TO_SESSION4res],
   EXCHANGE_ID: [session.EXCHANGE_ID4args, session.EXCHANGE_ID4res],
   CREATE_SESSION: [session.CREATE_SESSION4args, session.CREATE_SESSION4res],
+  DELEGRETURN: [open.DELEGRETURN4args, struct({ status: nfsstat4 })],
   DESTROY_SESSION: [session.DESTROY_SESSION4args, session.DESTROY_SESSION4res],
   DESTROY_CLIENTID: [session.DESTROY_CLIENTID4args, session.DESTROY_CLIENTID4res],
   RECLAIM_COMPLETE: [session.RECLAIM_COMPLETE4args, session.RECLAIM_COMPLETE4res],

@@ -1,12 +1,11 @@
 // RFC 8881 §18.1, §18.7, §18.15, §18.30, §18.31: ACCESS, GETATTR, NVERIFY, SETATTR, VERIFY.
 import type { FileType } from "../../vfs/attributes.ts";
 import { attributeChanges } from "../attribute-changes.ts";
-import { attributeRow } from "../attributes.ts";
+import { hasAttributes } from "../compare-attributes.ts";
 import { encodeAttributes, planAttributes } from "../encode-attributes.ts";
 import { currentInode, type OperationContext, operation } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
-import { fattr4_number } from "../wire/attribute.ts";
 import {
   ACCESS4args,
   ACCESS4res,
@@ -20,10 +19,10 @@ import {
   VERIFY4args,
   VERIFY4res,
 } from "../wire/attribute-operations.ts";
-import { bitsOf, shortest } from "../wire/bitmap.ts";
+import { shortest } from "../wire/bitmap.ts";
 import type { fattr4 } from "../wire/types.ts";
 import { attributeSource } from "./attribute-source.ts";
-import { dataAccess } from "./resolve-stateid.ts";
+import { dataAccess, mayUse } from "./resolve-stateid.ts";
 
 const {
   ACCESS4_READ,
@@ -67,7 +66,7 @@ export const access = operation({
   },
 });
 
-/** RFC 8881 §18.7. */
+/** RFC 8881 §18.7. What is not supported is left out and no error (RFC 8881 §15.1.15.1). */
 export const getattr = operation({
   name: "OP_GETATTR",
   args: GETATTR4args,
@@ -99,30 +98,27 @@ export const setattr = operation({
     const inode = currentInode(context);
     const changes = attributeChanges(args.obj_attributes, context.minorVersion);
     // RFC 8881 §18.30.3: the stateid counts when the size is set.
-    const opened =
+    const { open } =
+      changes.sizeBytes === undefined
+        ? { open: undefined }
+        : dataAccess(context, args.stateid, inode, "write");
+    // RFC 8881 §15.1.2.9: one answer for all that have no size to set.
+    if (
       changes.sizeBytes !== undefined &&
-      dataAccess(context, args.stateid, inode, "write").open !== undefined;
+      open === undefined &&
+      context.fileSystem.getAttributes(context.call, inode).type !== "file"
+    ) {
+      throw new NfsError("NFS4ERR_WRONG_TYPE", `Inode ${inode} is no regular file`);
+    }
+    const opened = open !== undefined && mayUse(context, open);
     context.fileSystem.setAttributes(context.call, inode, changes, { opened });
     return { status: "NFS4_OK", attrsset: shortest(args.obj_attributes.attrmask) } as const;
   },
 });
 
-/** Whether an object has exactly the given values (RFC 8881 §18.31.3). @throws {NfsError} ATTRNOTSUPP, INVAL. */
-function hasAttributes(context: OperationContext, wanted: fattr4): boolean {
-  for (const number of bitsOf(wanted.attrmask)) {
-    const row = attributeRow(number, context.minorVersion);
-    if (row === undefined) {
-      throw new NfsError("NFS4ERR_ATTRNOTSUPP", `Attribute ${number} is not supported`);
-    }
-    // RFC 8881 §18.31.3: neither what can only be set nor rdattr_error.
-    if (row.get === undefined || number === fattr4_number.FATTR4_RDATTR_ERROR) {
-      throw new NfsError("NFS4ERR_INVAL", `Attribute ${number} cannot be compared`);
-    }
-  }
+function hasWanted(context: OperationContext, wanted: fattr4): boolean {
   const source = attributeSource(context, currentInode(context));
-  source.attributes();
-  const plan = planAttributes(wanted.attrmask, context.minorVersion);
-  return Buffer.compare(encodeAttributes(plan, source).attr_vals, wanted.attr_vals) === 0;
+  return hasAttributes(wanted, context.minorVersion, source);
 }
 
 /** RFC 8881 §18.31. */
@@ -134,7 +130,7 @@ export const verify = operation({
     "ACCESS ATTRNOTSUPP BADCHAR GRACE INVAL IO NOT_SAME UNKNOWN_LAYOUTTYPE WRONG_TYPE",
   ),
   run(args, context) {
-    if (!hasAttributes(context, args.obj_attributes)) {
+    if (!hasWanted(context, args.obj_attributes)) {
       throw new NfsError("NFS4ERR_NOT_SAME", "The attributes differ");
     }
     return { status: "NFS4_OK" } as const;
@@ -150,7 +146,7 @@ export const nverify = operation({
     "ACCESS ATTRNOTSUPP BADCHAR GRACE INVAL IO SAME UNKNOWN_LAYOUTTYPE WRONG_TYPE",
   ),
   run(args, context) {
-    if (hasAttributes(context, args.obj_attributes)) {
+    if (hasWanted(context, args.obj_attributes)) {
       throw new NfsError("NFS4ERR_SAME", "The attributes are the same");
     }
     return { status: "NFS4_OK" } as const;

@@ -1,4 +1,4 @@
-// RFC 7862 §15.2: COPY, within this server and synchronous.
+// RFC 7862 §15.2, §4.1.2: COPY, within this server and synchronous.
 import { currentInode, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";

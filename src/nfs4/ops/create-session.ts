@@ -5,6 +5,7 @@ import { XdrWriter } from "../../xdr/writer.ts";
 import { leastSession, sessionLimits } from "../limits.ts";
 import { type OperationContext, operation } from "../operation.ts";
 import { permitted } from "../permitted.ts";
+import { channel } from "../state/channels.ts";
 import type { ClientRecord } from "../state/client.ts";
 import { NfsError } from "../status.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type channel_attrs4,
   create_session4_flag,
 } from "../wire/session.ts";
+import { requireKnownHandles } from "./session-life.ts";
 
 type Args = TypeOf<typeof CREATE_SESSION4args>;
 type Result = TypeOf<typeof CREATE_SESSION4res>;
@@ -90,6 +92,7 @@ function makeSession(args: Args, context: OperationContext, client: ClientRecord
   if (state.sessions.ofClient(client.clientId).length >= sessionLimits.sessionsOfClient) {
     throw new NfsError("NFS4ERR_NOSPC", `Client ID ${client.clientId} has too many sessions`);
   }
+  requireKnownHandles(args.csa_sec_parms);
   const fore = grant(args.csa_fore_chan_attrs);
   checkBackChannel(args.csa_back_chan_attrs);
   if (!client.confirmed) {
@@ -107,6 +110,8 @@ function makeSession(args: Args, context: OperationContext, client: ClientRecord
     slots: fore.ca_maxrequests,
     persist: (args.csa_flags & CREATE_SESSION4_FLAG_PERSIST) !== 0,
   });
+  // RFC 8881 §2.10.3.1: with the fore channel at once.
+  session.channels.associate(context.connection, channel.fore);
   return {
     csr_status: "NFS4_OK",
     csr_resok4: {
@@ -139,7 +144,11 @@ export const createSession = operation({
     const isAgain = args.csa_sequence === client.createSequence && client.createReply !== undefined;
     if (isAgain) {
       const reply = CREATE_SESSION4res.decode(new XdrReader(client.createReply));
-      if (reply.csr_status === "NFS4_OK") return reply;
+      if (reply.csr_status === "NFS4_OK") {
+        const session = state.sessions.get(reply.csr_resok4.csr_sessionid);
+        session?.channels.associate(context.connection, channel.fore);
+        return reply;
+      }
       // A failure has changed nothing: it fails again, or the client asks for something else.
     } else if (args.csa_sequence !== (client.createSequence + 1) >>> 0) {
       throw new NfsError("NFS4ERR_SEQ_MISORDERED", `csa_sequence ${args.csa_sequence}`);

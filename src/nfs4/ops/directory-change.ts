@@ -29,7 +29,7 @@ const deviceOf = ({ specdata1, specdata2 }: TypeOf<typeof specdata4>): Device =>
   minor: specdata2,
 });
 
-/** RFC 8881 §18.4. */
+/** RFC 8881 §18.4, §18.29.4. */
 export const create = operation({
   name: "OP_CREATE",
   args: CREATE4args,
@@ -94,7 +94,7 @@ export const link = operation({
   },
 });
 
-/** RFC 8881 §18.25. An open file keeps its data (OPEN4_RESULT_PRESERVE_UNLINKED). */
+/** RFC 8881 §18.25, §18.29.4. An open file keeps its data (OPEN4_RESULT_PRESERVE_UNLINKED). */
 export const remove = operation({
   name: "OP_REMOVE",
   args: REMOVE4args,

@@ -29,7 +29,7 @@ const knownFlags =
 
 const equal = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
-/** Whether anything hangs on a client that somebody else must not take away. */
+/** Whether anything hangs on a client that somebody else must not take away (RFC 8881 §2.4.3). */
 function isInUse(context: OperationContext, client: ClientRecord): boolean {
   const { state } = context;
   return (
@@ -67,7 +67,7 @@ function recordFor(context: OperationContext, args: Args): ClientRecord {
       }
       state.dropClient(confirmed);
     } else if (equal(confirmed.verifier, verifier)) {
-      // RFC 8881 §18.35.4, case 2: the client asks again.
+      // RFC 8881 §18.35.4, §2.10.5: case 2, the client asks again, perhaps on another connection.
       return confirmed;
     }
     // RFC 8881 §18.35.4, case 5: the client has restarted; the old record goes when the new one is confirmed.
@@ -102,8 +102,14 @@ export const exchangeId = operation({
       case "SP4_MACH_CRED":
         // RFC 8881 §2.10.8.3: machine credentials need RPCSEC_GSS.
         throw new NfsError("NFS4ERR_INVAL", "SP4_MACH_CRED without RPCSEC_GSS");
-      case "SP4_SSV":
+      case "SP4_SSV": {
+        // RFC 8881 §18.35.3: something to choose from, and a window.
+        const { ssp_hash_algs, ssp_encr_algs, ssp_window } = args.eia_state_protect.spa_ssv_parms;
+        if (ssp_hash_algs.length === 0 || ssp_encr_algs.length === 0 || ssp_window === 0) {
+          throw new NfsError("NFS4ERR_INVAL", "SP4_SSV without algorithms or window");
+        }
         throw new NfsError("NFS4ERR_ENCR_ALG_UNSUPP", "SP4_SSV is not supported");
+      }
     }
     const { state, identity } = context;
     state.sweep();

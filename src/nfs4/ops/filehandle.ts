@@ -19,14 +19,18 @@ import {
 
 const done = { status: "NFS4_OK" } as const;
 
-/** RFC 8881 §18.19. A handle whose inode is gone is STALE in the operation that uses it. */
+/** RFC 8881 §18.19. */
 export const putfh = operation({
   name: "OP_PUTFH",
   args: PUTFH4args,
   result: PUTFH4res,
   errors: permitted("BADHANDLE MOVED STALE WRONGSEC"),
   run(args, context) {
-    context.current = { inode: context.filehandles.inodeOf(args.object), stateId: undefined };
+    const inode = context.filehandles.inodeOf(args.object);
+    // RFC 8881 §4.2.2: the handle of an object that is gone is STALE.
+    context.fileSystem.requireInode(inode);
+    // RFC 8881 §16.2.3.1.2: no current stateid with it.
+    context.current = { inode, stateId: undefined };
     return done;
   },
 });

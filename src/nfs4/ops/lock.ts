@@ -18,7 +18,7 @@ import {
   type nfs_lock_type4,
 } from "../wire/lock.ts";
 import { regularFile } from "./regular-file.ts";
-import { namedOpen, namedState, stateIdOf } from "./resolve-stateid.ts";
+import { namedLock, namedOpen, stateIdOf } from "./resolve-stateid.ts";
 
 const isWrite = (type: nfs_lock_type4) => type === "WRITE_LT" || type === "WRITEW_LT";
 
@@ -81,17 +81,9 @@ function lockerOf(context: OperationContext, locker: LockerArgs, inode: InodeNum
     const { open_stateid, lock_owner } = locker.open_owner;
     const open = namedOpen(context, open_stateid, inode);
     const owner = { clientId: open.clientId, owner: lock_owner.owner };
-    const lock = state.locks.find(owner, inode);
-    // RFC 8881 §18.10.3: a lock-owner has one lock state for a file, under one open.
-    if (lock !== undefined && Buffer.compare(lock.openOther, open.other) !== 0) {
-      throw new NfsError("NFS4ERR_BAD_STATEID", "Lock-owner is under another open");
-    }
-    return { open, owner, lock };
+    return { open, owner, lock: state.locks.find(owner, open) };
   }
-  const { open, lock } = namedState(context, locker.lock_owner.lock_stateid);
-  if (lock === undefined || lock.inode !== inode) {
-    throw new NfsError("NFS4ERR_BAD_STATEID", `Not a lock stateid of inode ${inode}`);
-  }
+  const { open, lock } = namedLock(context, locker.lock_owner.lock_stateid, inode);
   return { open, owner: lock, lock };
 }
 
@@ -102,10 +94,19 @@ function requireRoom({ state }: OperationContext, { clientId }: LockOwner): void
   }
 }
 
-/** @throws {NfsError} DELAY when the owner's locks on the file have too many pieces; a lock that joins them goes through. */
-function requireFewPieces(inode: InodeNumber, ranges: readonly ByteRange[]): void {
-  if (ranges.length > stateLimits.rangesOfLock) {
-    throw new NfsError("NFS4ERR_DELAY", `Too many ranges of inode ${inode} are locked`);
+/**
+ * @throws {NfsError} DELAY when the owner's locks on the file, of which `ranges` are to be those of `record`, have too many
+ * pieces; a lock that joins them goes through.
+ */
+function requireFewPieces(
+  { state }: OperationContext,
+  record: LockRecord,
+  cut: ByteRange,
+  ranges: readonly ByteRange[],
+): void {
+  const others = state.locks.siblings(record).map((each) => subtract(each.ranges, cut));
+  if ([ranges, ...others].some(({ length }) => length > stateLimits.rangesOfLock)) {
+    throw new NfsError("NFS4ERR_DELAY", `Too many ranges of inode ${record.inode} are locked`);
   }
 }
 
@@ -134,7 +135,7 @@ export const lock = operation({
     }
     requireFree(context, locker.owner, inode, range);
     if (locker.lock === undefined) requireRoom(context, locker.owner);
-    else requireFewPieces(inode, add(locker.lock.ranges, range));
+    else requireFewPieces(context, locker.lock, range, add(locker.lock.ranges, range));
     const record = state.locks.lock(
       locker.lock ?? state.locks.create(locker.open, locker.owner),
       range,
@@ -176,11 +177,8 @@ export const locku = operation({
   run(args, context) {
     const inode = currentInode(context);
     const range = rangeOf(args);
-    const { lock: held } = namedState(context, args.lock_stateid);
-    if (held === undefined || held.inode !== inode) {
-      throw new NfsError("NFS4ERR_BAD_STATEID", `Not a lock stateid of inode ${inode}`);
-    }
-    requireFewPieces(inode, subtract(held.ranges, range));
+    const { lock: held } = namedLock(context, args.lock_stateid, inode);
+    requireFewPieces(context, held, range, subtract(held.ranges, range));
     const lock_stateid = stateIdOf(context.state.locks.unlock(held, range));
     context.current = { inode, stateId: lock_stateid };
     return { status: "NFS4_OK", lock_stateid } as const;

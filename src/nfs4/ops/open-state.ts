@@ -31,7 +31,7 @@ export const close = operation({
   mutates: true,
   run(args, context) {
     const inode = currentInode(context);
-    const open = namedOpen(context, args.open_stateid, inode);
+    const open = namedOpen(context, args.open_stateid, inode, { isExact: true });
     context.state.closeOpen(open);
     // What the client wrote and was told of; that the open is gone may be lost with the machine, as the open is then.
     if ((open.access & share.write) !== 0) context.requireEarlierSync();
@@ -49,7 +49,7 @@ export const openDowngrade = operation({
   mutates: true,
   run(args, context) {
     const inode = currentInode(context);
-    const open = namedOpen(context, args.open_stateid, inode);
+    const open = namedOpen(context, args.open_stateid, inode, { isExact: true });
     const access = (args.share_access & ~share_access4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK) >>> 0;
     const deny = args.share_deny;
     // RFC 8881 §18.18.3: what is left of some of the OPENs in effect.

@@ -3,13 +3,13 @@ import type { AttributeChanges, ChangeInfo, InodeNumber } from "../../vfs/attrib
 import type { CreateMode } from "../../vfs/file-system.ts";
 import { fileName } from "../../vfs/name.ts";
 import type { TypeOf } from "../../xdr/codec.ts";
-import { attributeChanges } from "../attribute-changes.ts";
+import { attributeChanges, isSettable } from "../attribute-changes.ts";
 import { stateLimits } from "../limits.ts";
 import { currentInode, type OperationContext, operation, sessionOf } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { share } from "../state/open.ts";
 import { NfsError } from "../status.ts";
-import { attributeBitmap, shortest } from "../wire/bitmap.ts";
+import { attributeBitmap, bitsOf, shortest } from "../wire/bitmap.ts";
 import {
   type createhow4,
   OPEN4args,
@@ -98,6 +98,9 @@ function creation(
       };
     case "EXCLUSIVE4_1":
       // RFC 8881 §18.16.3: every settable attribute is in suppattr_exclcreat, the verifier has a place of its own.
+      if (bitsOf(how.ch_createboth.cva_attrs.attrmask).some((number) => !isSettable(number))) {
+        throw new NfsError("NFS4ERR_INVAL", "Attribute outside suppattr_exclcreat");
+      }
       return {
         mode: { kind: "exclusive", verifier: how.ch_createboth.cva_verf },
         changes: attributeChanges(how.ch_createboth.cva_attrs, minorVersion),
@@ -112,6 +115,19 @@ type Bits = ReturnType<typeof shareBits>;
 function requireRoom({ state }: OperationContext, clientId: bigint): void {
   if (state.opens.countOf(clientId) >= stateLimits.opensOfClient) {
     throw new NfsError("NFS4ERR_DELAY", `Client ID ${clientId} has too many files open`);
+  }
+}
+
+/** RFC 8881 §9.7, §8.4.3: not against the opens there are, those of expired clients excepted. @throws {NfsError} SHARE_DENIED. */
+function requireShare(context: OperationContext, inode: InodeNumber, bits: Bits): void {
+  const { state } = context;
+  const { clientId } = sessionOf(context).record;
+  for (;;) {
+    const conflict = state.opens.conflict(inode, bits);
+    if (conflict === undefined) return;
+    if (conflict.clientId === clientId || !state.yieldExpired(conflict.clientId)) {
+      throw new NfsError("NFS4ERR_SHARE_DENIED", `Inode ${inode} is open with other denials`);
+    }
   }
 }
 
@@ -136,18 +152,15 @@ function admit(
       write: (bits.access & share.write) !== 0,
     });
   }
-  for (;;) {
-    const conflict = state.opens.conflict(inode, bits);
-    if (conflict === undefined) return;
-    if (conflict.clientId === clientId || !state.yieldExpired(conflict.clientId)) {
-      throw new NfsError("NFS4ERR_SHARE_DENIED", `Inode ${inode} is open with other denials`);
-    }
-  }
+  requireShare(context, inode, bits);
 }
 
 function openNew(context: OperationContext, args: Args, how: createhow4, bits: Bits): Opened {
   const { fileSystem, call } = context;
   const directory = currentInode(context);
+  if (args.claim.claim === "CLAIM_DELEGATE_CUR" || args.claim.claim === "CLAIM_DELEGATE_PREV") {
+    return openExisting(context, args, bits);
+  }
   if (args.claim.claim !== "CLAIM_NULL") {
     // RFC 8881 §18.16.3: a file is created by its name.
     throw new NfsError("NFS4ERR_INVAL", `OPEN4_CREATE with ${args.claim.claim}`);
@@ -167,6 +180,8 @@ function openNew(context: OperationContext, args: Args, how: createhow4, bits: B
   admit(context, args, made.inode, bits, false);
   // RFC 8881 §18.16.3: of an existing file only the size is set, and only to zero.
   if (changes.sizeBytes !== 0) return { ...made, attrset: [] };
+  // RFC 8881 §18.30.3: setting the size meets denials as a WRITE does.
+  requireShare(context, made.inode, { access: share.write, deny: 0 });
   const opened = (bits.access & share.write) !== 0;
   fileSystem.setAttributes(call, made.inode, { sizeBytes: 0 }, { opened });
   return { ...made, attrset: attributeBitmap("FATTR4_SIZE") };
@@ -225,8 +240,11 @@ export const open = operation({
         ? openNew(context, args, openhow.how, bits)
         : openExisting(context, args, bits);
     const { inode } = found;
-    const record = state.opens.open({ clientId, owner: args.owner.owner, inode, ...bits });
+    const { owner } = args.owner;
+    const opener = context.principal;
+    const record = state.opens.open({ clientId, owner, inode, opener, ...bits });
     const stateId = stateIdOf(record);
+    // RFC 8881 §16.2.3.1.2: file and stateid are the current ones.
     context.current = { inode, stateId };
     return {
       status: "NFS4_OK",

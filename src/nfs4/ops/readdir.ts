@@ -68,6 +68,10 @@ export const readdir = operation({
     if (args.cookie === 1n || args.cookie === 2n || args.cookie > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw new NfsError("NFS4ERR_BAD_COOKIE", `Cookie ${args.cookie}`);
     }
+    // RFC 8881 §18.23.3: a verifier that was never given; there is one, since cookies stay what they are.
+    if (args.cookie !== 0n && Buffer.compare(args.cookieverf, cookieVerifier) !== 0) {
+      throw new NfsError("NFS4ERR_NOT_SAME", "Not the verifier of these cookies");
+    }
     const plan = planAttributes(args.attr_request, context.minorVersion);
     // RFC 8881 §18.23.3: maxcount bounds all of READDIR4resok.
     const limitBytes = Math.min(args.maxcount, context.roomBytes - 4) - frameBytes;
@@ -76,6 +80,9 @@ export const readdir = operation({
     }
     const entries: entry4[] = [];
     let usedBytes = 0;
+    // RFC 8881 §18.23.3, §18.23.4: a hint of how much of names and cookies is wanted, 0 for none.
+    const wantedBytes = args.dircount === 0 ? Number.POSITIVE_INFINITY : args.dircount;
+    let nameBytes = 0;
     let after = Number(args.cookie);
     for (;;) {
       const page = context.fileSystem.readDirectory(context.call, directory, {
@@ -87,7 +94,8 @@ export const readdir = operation({
       for (const entry of page.entries) {
         const encoded = encodeEntry(context, plan, entry);
         const bytes = entryBytes(encoded);
-        if (usedBytes + bytes > limitBytes) {
+        nameBytes += 8 + 4 + padded(encoded.name.length);
+        if (usedBytes + bytes > limitBytes || (entries.length > 0 && nameBytes > wantedBytes)) {
           isFull = true;
           break;
         }

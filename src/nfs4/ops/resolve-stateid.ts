@@ -2,7 +2,7 @@ import type { InodeNumber } from "../../vfs/attributes.ts";
 import { type OperationContext, type Position, sessionOf } from "../operation.ts";
 import type { LockRecord } from "../state/lock.ts";
 import { type OpenRecord, share } from "../state/open.ts";
-import { judgeSeqid, type StateId, specialStateId } from "../state/stateid.ts";
+import { judgeSeqid, type StateId, type StateKind, specialStateId } from "../state/stateid.ts";
 import { NfsError } from "../status.ts";
 
 /** The state that a stateid names: an open, or a lock and the open under it. */
@@ -11,31 +11,53 @@ export interface NamedState {
   readonly lock: LockRecord | undefined;
 }
 
-/** RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle, or of `position`. */
+/** What else is asked of a stateid, or known of it. */
+export interface Expected {
+  /** The file that it must be of. */
+  readonly inode?: InodeNumber;
+  /** The kind of state that it must name. */
+  readonly kind?: StateKind;
+  /** The filehandle that a stateid "current" belongs to, if it is not the current one. */
+  readonly position?: Position | undefined;
+  /** The state is to be ended or reduced as it was told to the client. */
+  readonly isExact?: boolean;
+}
+
+/**
+ * RFC 8881 §16.2.3.1.2: the special stateid "current" is that of the current filehandle, or of `position`.
+ * RFC 8881 §8.2.3: whatever it has become since, unless its exact state is meant.
+ */
 function effectiveStateId(
   context: OperationContext,
   stateId: StateId,
-  position: Position | undefined = context.current,
+  { position = context.current, isExact = false }: Expected,
 ): StateId {
   if (specialStateId(stateId) !== "current") return stateId;
   const current = position?.stateId;
   if (current === undefined) throw new NfsError("NFS4ERR_BAD_STATEID", "No current stateid");
-  return current;
+  return isExact ? current : { ...current, seqid: 0 };
 }
 
 /**
- * The state that a stateid of this client names.
- * @throws {NfsError} BAD_STATEID for special, foreign, unknown and future ones, OLD_STATEID for past ones.
+ * The state that a stateid of this client names, checked in the order of RFC 8881 §8.2.4.
+ * @throws {NfsError} BAD_STATEID for special, foreign, unknown, unexpected and future ones, OLD_STATEID for past ones.
  */
 export function namedState(
   context: OperationContext,
   stateId: StateId,
-  position?: Position,
+  expected: Expected = {},
 ): NamedState {
-  const { other, seqid } = effectiveStateId(context, stateId, position);
+  const { other, seqid } = effectiveStateId(context, stateId, expected);
   const found = context.state.find(other);
   if (found === undefined || found.open.clientId !== sessionOf(context).record.clientId) {
     throw new NfsError("NFS4ERR_BAD_STATEID", "Unknown stateid");
+  }
+  if (expected.inode !== undefined && found.open.inode !== expected.inode) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", `Not a stateid of inode ${expected.inode}`);
+  }
+  const kind = found.lock === undefined ? "open" : "lock";
+  if (expected.kind !== undefined && kind !== expected.kind) {
+    throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid of an ${kind}, not of an ${expected.kind}`);
   }
   switch (judgeSeqid(seqid, (found.lock ?? found.open).seqid)) {
     case "current":
@@ -52,12 +74,20 @@ export function namedOpen(
   context: OperationContext,
   stateId: StateId,
   inode: InodeNumber,
+  expected: Pick<Expected, "isExact"> = {},
 ): OpenRecord {
-  const { open, lock } = namedState(context, stateId);
-  if (lock !== undefined || open.inode !== inode) {
-    throw new NfsError("NFS4ERR_BAD_STATEID", `Not an open stateid of inode ${inode}`);
-  }
-  return open;
+  return namedState(context, stateId, { ...expected, inode, kind: "open" }).open;
+}
+
+/** The lock state that a lock stateid for this file names, and its open. @throws {NfsError} BAD_STATEID, OLD_STATEID. */
+export function namedLock(
+  context: OperationContext,
+  stateId: StateId,
+  inode: InodeNumber,
+): { readonly open: OpenRecord; readonly lock: LockRecord } {
+  const { open, lock } = namedState(context, stateId, { inode, kind: "lock" });
+  if (lock === undefined) throw new NfsError("NFS4ERR_BAD_STATEID", "Not a lock stateid");
+  return { open, lock };
 }
 
 /** Under what a request uses a file's data: an open for it, or nothing but the caller's permissions. */
@@ -78,17 +108,14 @@ export function dataAccess(
   const bit = share[use];
   const special = specialStateId(stateId);
   if (special === "anonymous" || special === "bypass") {
-    // RFC 8881 §9.1.2: denials hold for whoever has no open; READ bypass passes over them, for READ only.
+    // RFC 8881 §9.1.2, §18.32.3: denials hold for whoever has no open; READ bypass passes over them, for READ only.
     const denied = context.state.opens.ofFile(inode).some(({ deny }) => (deny & bit) !== 0);
     if (denied && !(special === "bypass" && use === "read")) {
       throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with ${use} denied`);
     }
     return { open: undefined };
   }
-  const { open } = namedState(context, stateId, position);
-  if (open.inode !== inode) {
-    throw new NfsError("NFS4ERR_BAD_STATEID", `Stateid of another file than inode ${inode}`);
-  }
+  const { open } = namedState(context, stateId, { inode, position });
   if ((open.access & bit) !== 0) return { open };
   // RFC 8881 §9.1.2: a client may read the rest of a block it writes; then by the caller's permissions.
   if (use === "read" && context.fileSystem.permittedAccess(context.call, inode).read) {
@@ -98,7 +125,15 @@ export function dataAccess(
 }
 
 /**
- * As {@link dataAccess}, with the permissions of the caller where there is no open. `position` is the filehandle that a
+ * Whether an open is as good as the caller's own permissions. RFC 8881 §18.16.4: others than its opener may use it, and each
+ * of their requests is checked; the opener's rights are those of the OPEN, as POSIX has it.
+ */
+export function mayUse(context: OperationContext, { opener }: OpenRecord): boolean {
+  return opener === undefined || opener === context.principal;
+}
+
+/**
+ * As {@link dataAccess}, with the permissions of the caller where there is no open of its own. `position` is the filehandle that a
  * stateid "current" belongs to, if it is not the current one.
  * @throws {NfsError | FsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED, ACCESS.
  */
@@ -110,7 +145,7 @@ export function requireDataAccess(
   position?: Position,
 ): void {
   const { open } = dataAccess(context, stateId, inode, use, position);
-  if (open !== undefined) return;
+  if (open !== undefined && mayUse(context, open)) return;
   const access = { read: use === "read", write: use === "write", execute: false };
   context.fileSystem.requireAccess(context.call, inode, access);
 }

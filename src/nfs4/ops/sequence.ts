@@ -6,7 +6,7 @@ import type { Session } from "../state/session.ts";
 import { NfsError } from "../status.ts";
 import { SEQUENCE4args, SEQUENCE4res } from "../wire/session.ts";
 
-/** What a SEQUENCE that was accepted says. */
+/** What a SEQUENCE that was accepted says, when it comes again too (RFC 8881 §2.10.6.1.1). */
 export function sequenceResult(session: Session, args: SEQUENCE4args): TypeOf<typeof SEQUENCE4res> {
   const highestSlotId = session.slots.length - 1;
   return {
@@ -31,7 +31,7 @@ export const sequence = operation({
     "BADSESSION BADSLOT BAD_HIGH_SLOT CONN_NOT_BOUND_TO_SESSION SEQUENCE_POS SEQ_FALSE_RETRY SEQ_MISORDERED",
   ),
   run: () => {
-    // RFC 8881 §18.46.3: SEQUENCE is the first operation or none.
+    // RFC 8881 §18.46.3, §2.10.2.1: SEQUENCE is the first operation or none.
     throw new NfsError("NFS4ERR_SEQUENCE_POS", "SEQUENCE after the first operation");
   },
 });

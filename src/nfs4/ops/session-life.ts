@@ -2,11 +2,13 @@
 import { operation, sessionOf } from "../operation.ts";
 import { permitted, permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
+import type { callback_sec_parms4 } from "../wire/security.ts";
 import {
   BACKCHANNEL_CTL4args,
   BACKCHANNEL_CTL4res,
   BIND_CONN_TO_SESSION4args,
   BIND_CONN_TO_SESSION4res,
+  channel_dir_from_server4,
   DESTROY_CLIENTID4args,
   DESTROY_CLIENTID4res,
   DESTROY_SESSION4args,
@@ -15,6 +17,16 @@ import {
   RECLAIM_COMPLETE4res,
 } from "../wire/session.ts";
 
+/**
+ * RFC 8881 §18.33.3, §18.36.3: a handle of RPCSEC_GSS is one that the server knows, and it knows none.
+ * @throws {NfsError} NOENT.
+ */
+export function requireKnownHandles(parameters: readonly callback_sec_parms4[]): void {
+  if (parameters.some((each) => each.cb_secflavor === 6)) {
+    throw new NfsError("NFS4ERR_NOENT", "Unknown handle of RPCSEC_GSS");
+  }
+}
+
 /** RFC 8881 §18.33. No callbacks are sent, so there is nothing to set. */
 export const backchannelCtl = operation({
   name: "OP_BACKCHANNEL_CTL",
@@ -22,10 +34,21 @@ export const backchannelCtl = operation({
   result: BACKCHANNEL_CTL4res,
   errors: permitted("INVAL NOENT"),
   mutates: true,
-  run: () => ({ bcr_status: "NFS4_OK" }) as const,
+  run(args) {
+    requireKnownHandles(args.bca_sec_parms);
+    return { bcr_status: "NFS4_OK" } as const;
+  },
 });
 
-/** RFC 8881 §18.34. Every connection may carry every session (SP4_NONE), so nothing is kept. */
+/** What each wish asks for, and what else it is content with (RFC 8881 §18.34.3); the first choice first. */
+const choices = {
+  CDFC4_FORE: ["CDFS4_FORE"],
+  CDFC4_BACK: ["CDFS4_BACK"],
+  CDFC4_FORE_OR_BOTH: ["CDFS4_FORE", "CDFS4_BOTH"],
+  CDFC4_BACK_OR_BOTH: ["CDFS4_BOTH", "CDFS4_BACK"],
+} as const;
+
+/** RFC 8881 §18.34. Every connection may carry every session (SP4_NONE); no callback is ever sent on one. */
 export const bindConnToSession = operation({
   name: "OP_BIND_CONN_TO_SESSION",
   args: BIND_CONN_TO_SESSION4args,
@@ -37,20 +60,22 @@ export const bindConnToSession = operation({
     if (context.session !== undefined) {
       throw new NfsError("NFS4ERR_NOT_ONLY_OP", "BIND_CONN_TO_SESSION after SEQUENCE");
     }
-    if (context.state.sessions.get(args.bctsa_sessid) === undefined) {
-      throw new NfsError("NFS4ERR_BADSESSION", "Unknown session");
+    const session = context.state.sessions.get(args.bctsa_sessid);
+    if (session === undefined) throw new NfsError("NFS4ERR_BADSESSION", "Unknown session");
+    const { channels } = session;
+    const [wanted] = choices[args.bctsa_dir];
+    channels.associate(context.connection, channel_dir_from_server4.numberOf(wanted));
+    const direction = channel_dir_from_server4.nameOf(channels.of(context.connection));
+    // RFC 8881 §18.34.3: an association stays what it is.
+    const isWanted = choices[args.bctsa_dir].some((choice) => choice === direction);
+    if (direction === undefined || !isWanted) {
+      throw new NfsError("NFS4ERR_INVAL", `Connection carries ${direction} already`);
     }
-    const direction = {
-      CDFC4_FORE: "CDFS4_FORE",
-      CDFC4_BACK: "CDFS4_BACK",
-      CDFC4_FORE_OR_BOTH: "CDFS4_FORE",
-      CDFC4_BACK_OR_BOTH: "CDFS4_BOTH",
-    } as const;
     return {
       bctsr_status: "NFS4_OK",
       bctsr_resok4: {
         bctsr_sessid: args.bctsa_sessid,
-        bctsr_dir: direction[args.bctsa_dir],
+        bctsr_dir: direction,
         bctsr_use_conn_in_rdma_mode: false,
       },
     } as const;
@@ -70,6 +95,11 @@ export const destroySession = operation({
   run(args, context) {
     const session = context.state.sessions.get(args.dsa_sessionid);
     if (session === undefined) throw new NfsError("NFS4ERR_BADSESSION", "Unknown session");
+    const { channels } = session;
+    // RFC 8881 §18.37.3: by one of the session's own connections. When it has none any more, SP4_NONE lets any in.
+    if (!channels.isEmpty && channels.of(context.connection) === 0) {
+      throw new NfsError("NFS4ERR_CONN_NOT_BOUND_TO_SESSION", "Not a connection of the session");
+    }
     // RFC 8881 §18.37.3: on the session's own slot it is the last operation.
     if (session === context.session && !context.isLast) {
       throw new NfsError("NFS4ERR_NOT_ONLY_OP", "Operations after the end of the session");

@@ -100,6 +100,7 @@ export const ioAdvise = operation({
   run(args, context) {
     const inode = currentInode(context);
     requireDataAccess(context, args.iaa_stateid, inode, "read");
+    regularFile(context, inode);
     return { ior_status: "NFS4_OK", resok4: { ior_hints: [] } } as const;
   },
 });

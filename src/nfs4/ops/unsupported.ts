@@ -1,8 +1,9 @@
 // RFC 8881 §18, RFC 7862 §15 and RFC 8276 §8.4: operations that exist, and that this server does not do.
 import { struct } from "../../xdr/codec.ts";
-import { type Operation, operation } from "../operation.ts";
-import { permitted, permittedOnFile } from "../permitted.ts";
+import { currentInode, type Operation, operation } from "../operation.ts";
+import { permitted, permittedObsolete, permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
+import { DELEGRETURN4args } from "../wire/open.ts";
 import type { nfs_opnum4 } from "../wire/operation.ts";
 import { nfsstat4 } from "../wire/status.ts";
 
@@ -28,10 +29,24 @@ function notSupported(
   });
 }
 
+/** RFC 8881 §18.6. There is no delegation that could be returned. */
+const delegreturn = operation({
+  name: "OP_DELEGRETURN",
+  args: DELEGRETURN4args,
+  result: status,
+  errors: permittedOnFile(
+    "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED INVAL NOTSUPP OLD_STATEID WRONG_CRED",
+  ),
+  run: (_args, context) => {
+    currentInode(context);
+    throw new NfsError("NFS4ERR_BAD_STATEID", "No delegation was ever given");
+  },
+});
+
 /**
  * Optional operations (delegations, layouts, named attributes; of 4.2 copies between servers and those that go on after
  * their answer, patterns, clones: Node cannot share blocks between ranges of files), and those of NFSv4.0 that
- * NFSv4.1 must not have (RFC 8881 §15.2). Where a table leaves NOTSUPP out, it follows from RFC 7862 §13 that the
+ * NFSv4.1 must not have (RFC 8881 §8.8, §15.1.1.5, §15.2). They never say that a reply is not kept (RFC 8881 §2.10.6.1.3). Where a table leaves NOTSUPP out, it follows from RFC 7862 §13 that the
  * operation is optional.
  */
 export const unsupported: readonly Operation[] = [
@@ -41,20 +56,12 @@ export const unsupported: readonly Operation[] = [
     permittedOnFile("ACCESS DQUOT IO NOENT NOSPC NOTSUPP ROFS UNSAFE_COMPOUND WRONG_TYPE"),
   ),
   notSupported(1, "OP_DELEGPURGE", permitted("NOTSUPP WRONG_CRED")),
-  notSupported(
-    1,
-    "OP_DELEGRETURN",
-    permittedOnFile(
-      "ADMIN_REVOKED BAD_STATEID DELEG_REVOKED EXPIRED INVAL NOTSUPP OLD_STATEID WRONG_CRED",
-    ),
-    // There is no delegation that could be returned.
-    "NFS4ERR_BAD_STATEID",
-  ),
-  notSupported(1, "OP_OPEN_CONFIRM", permitted("NOTSUPP")),
-  notSupported(1, "OP_RENEW", permitted("NOTSUPP")),
-  notSupported(1, "OP_SETCLIENTID", permitted("NOTSUPP")),
-  notSupported(1, "OP_SETCLIENTID_CONFIRM", permitted("NOTSUPP")),
-  notSupported(1, "OP_RELEASE_LOCKOWNER", permitted("NOTSUPP")),
+  delegreturn,
+  notSupported(1, "OP_OPEN_CONFIRM", permittedObsolete),
+  notSupported(1, "OP_RENEW", permittedObsolete),
+  notSupported(1, "OP_SETCLIENTID", permittedObsolete),
+  notSupported(1, "OP_SETCLIENTID_CONFIRM", permittedObsolete),
+  notSupported(1, "OP_RELEASE_LOCKOWNER", permittedObsolete),
   notSupported(
     1,
     "OP_GET_DIR_DELEGATION",

@@ -1,4 +1,4 @@
-// RFC 8276 §8.4: GETXATTR, SETXATTR, LISTXATTRS, REMOVEXATTR.
+// RFC 8276 §8.4, §8.8: GETXATTR, SETXATTR, LISTXATTRS, REMOVEXATTR.
 import { createHash } from "node:crypto";
 import type { XattrMode } from "../../vfs/file-system.ts";
 import { type XattrName, xattrName } from "../../vfs/name.ts";

@@ -103,7 +103,7 @@ export class ClientTable {
       .find((candidate) => candidate.confirmed === confirmed);
   }
 
-  /** Keeps a new, unconfirmed record with a client ID that was never used. Inside a transaction only. */
+  /** Keeps a new, unconfirmed record with a client ID that was never used (RFC 8881 §18.35.3). Inside a transaction only. */
   create(owner: Pick<ClientRecord, "ownerId" | "verifier" | "principal">): ClientRecord {
     const last = ((this.#counter.all()[0]?.last ?? 0) + 1) >>> 0;
     this.#counter.put({ last });

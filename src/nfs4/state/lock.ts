@@ -40,7 +40,7 @@ const codec = struct({
   ranges: array(struct({ first: u64, last: u64, write: bool })),
 });
 
-/** The byte-range locks of one lock-owner on one file (RFC 8881 §9.1). */
+/** The byte-range locks of one lock-owner on one file, as far as they came through one open (RFC 8881 §9.1, §9.5). */
 export type LockRecord = Omit<TypeOf<typeof codec>, "inode"> & { readonly inode: InodeNumber };
 
 const format = {
@@ -96,9 +96,16 @@ export class LockTable {
     return this.#byClient.count(clientId);
   }
 
-  /** The lock state of an owner on a file. */
-  find(owner: LockOwner, inode: InodeNumber): LockRecord | undefined {
-    return this.#byOwner.get(ownerKey(owner, inode))[0];
+  /** The lock state of an owner under an open. */
+  find(owner: LockOwner, open: OpenRecord): LockRecord | undefined {
+    return this.#byOwner
+      .get(ownerKey(owner, open.inode))
+      .find(({ openOther }) => Buffer.compare(openOther, open.other) === 0);
+  }
+
+  /** The same owner's lock states on the same file under other opens. */
+  siblings(record: LockRecord): readonly LockRecord[] {
+    return this.#byOwner.get(ownerKey(record, record.inode)).filter((each) => each !== record);
   }
 
   /** The lock states that hang on an open. */
@@ -138,15 +145,21 @@ export class LockTable {
 
   /** Inside a transaction only. Already checked: no {@link conflict}. */
   lock(record: LockRecord, range: ByteRange): LockRecord {
-    return this.#change(record, add(record.ranges, range));
+    return this.#change(record, range, add(record.ranges, range));
   }
 
   /** Inside a transaction only. */
   unlock(record: LockRecord, range: ByteRange): LockRecord {
-    return this.#change(record, subtract(record.ranges, range));
+    return this.#change(record, range, subtract(record.ranges, range));
   }
 
-  #change(record: LockRecord, ranges: readonly ByteRange[]): LockRecord {
+  /** The record with other ranges, which counts its stateid (RFC 8881 §9.4), and `range` taken from its siblings. */
+  #change(record: LockRecord, range: ByteRange, ranges: readonly ByteRange[]): LockRecord {
+    for (const sibling of this.siblings(record)) {
+      if (!sibling.ranges.some((each) => overlaps(each, range))) continue;
+      // RFC 8881 §9.5: the last LOCK or LOCKU counts, through whichever open; the others' seqid stays.
+      this.#records.put({ ...sibling, ranges: subtract(sibling.ranges, range) });
+    }
     const changed = { ...record, ranges, seqid: nextSeqid(record.seqid) };
     this.#records.put(changed);
     return changed;

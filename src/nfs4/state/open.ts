@@ -1,13 +1,23 @@
 import type { InodeNumber } from "../../vfs/attributes.ts";
 import type { FileSystem } from "../../vfs/file-system.ts";
-import { fixedOpaque, offset, opaque, struct, type TypeOf, u32, u64 } from "../../xdr/codec.ts";
+import {
+  fixedOpaque,
+  offset,
+  opaque,
+  optional,
+  struct,
+  type TypeOf,
+  text,
+  u32,
+  u64,
+} from "../../xdr/codec.ts";
 import { clientKey } from "./client.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Index, mapKey, type RecordFormat, RecordTable } from "./record-table.ts";
 import { newStateIdOther, nextSeqid } from "./stateid.ts";
 
 /**
- * Record `nfs4.open`, version 2 (version 1 lacks the last two fields: any downgrade is right then), key = other (12 bytes):
+ * Record `nfs4.open`, version 3 (version 2 lacks the last field), key = other (12 bytes):
  *
  * | field    | type       | meaning                                        |
  * |----------|------------|------------------------------------------------|
@@ -20,6 +30,7 @@ import { newStateIdOther, nextSeqid } from "./stateid.ts";
  * | deny     | u32        | the same bits, denied to others                |
  * | accesses | u32        | bit n: an OPEN in effect asked for access n    |
  * | denials  | u32        | bit n: an OPEN in effect asked for denial n    |
+ * | opener   | string*    | who opened it first; absent: not known         |
  */
 const fields = {
   other: fixedOpaque(12),
@@ -29,9 +40,11 @@ const fields = {
   inode: offset,
   access: u32,
   deny: u32,
+  accesses: u32,
+  denials: u32,
 } as const;
-const codec = struct({ ...fields, accesses: u32, denials: u32 });
-const firstCodec = struct(fields);
+const codec = struct({ ...fields, opener: optional(text(256)) });
+const previousCodec = struct(fields);
 
 /** A file opened by an open-owner (RFC 8881 §9.1): one for each owner and file. */
 export type OpenRecord = Omit<TypeOf<typeof codec>, "inode"> & { readonly inode: InodeNumber };
@@ -41,18 +54,10 @@ export const share = { read: 1, write: 2 } as const;
 
 const format = {
   kind: "nfs4.open",
-  version: 2,
+  version: 3,
   codec,
   keyOf: ({ other }) => other,
-  previous(reader) {
-    const record = firstCodec.decode(reader);
-    // What was opened before is not known: whatever the client takes away is right.
-    return {
-      ...record,
-      accesses: modesWithin(0b1110, record.access),
-      denials: modesWithin(0b1111, record.deny),
-    };
-  },
+  previous: (reader) => ({ ...previousCodec.decode(reader), opener: undefined }),
 } as RecordFormat<OpenRecord>;
 
 /** The union of those of the modes `0` to `3` in the bit set `modes` that are part of `wanted`. */

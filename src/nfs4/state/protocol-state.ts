@@ -33,7 +33,7 @@ export interface ProtocolStateDependencies {
   readonly randomBytes: (length: number) => Uint8Array;
 }
 
-/** Clients, sessions, opens and locks of one server, in memory and in the store. */
+/** Clients, sessions, opens and locks of one server, in memory and in the store: what RFC 8881 §2.10.6.5 asks a persistent session to keep, and more. */
 export class ProtocolState {
   readonly ledger: Ledger;
   readonly clients: ClientTable;
@@ -75,7 +75,7 @@ export class ProtocolState {
     this.leases.forget(client.clientId);
   }
 
-  /** Closes an open and releases the locks that hang on it. Inside a transaction only. */
+  /** Closes an open and releases the locks that hang on it (RFC 8881 §9.8, §18.2.3). Inside a transaction only. */
   closeOpen(open: OpenRecord): void {
     for (const lock of this.locks.ofOpen(open)) this.locks.delete(lock);
     this.opens.close(open);
@@ -90,7 +90,10 @@ export class ProtocolState {
     return true;
   }
 
-  /** Removes client records nobody will come back for. Inside a transaction only. */
+  /**
+   * Removes client records nobody will come back for. RFC 8881 §2.4.2, §2.10.12: one with a session stays, also after its
+   * lease, unless there are too many. Inside a transaction only.
+   */
   sweep(): void {
     const expired = this.clients.all().filter(({ clientId }) => this.leases.isExpired(clientId));
     let surplus = this.clients.size - maxClients;

@@ -1,4 +1,5 @@
 import { bool, fixedOpaque, struct, type TypeOf, u32, u64 } from "../../xdr/codec.ts";
+import { Channels } from "./channels.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Index, mapKey, type RecordFormat, RecordTable } from "./record-table.ts";
 import { Slot, slotFormat } from "./slot.ts";
@@ -29,7 +30,7 @@ const fields = {
 const codec = struct({ ...fields, persist: bool });
 const firstCodec = struct(fields);
 
-/** What is kept of a session (RFC 8881 §2.10). */
+/** What is kept of a session (RFC 8881 §2.10, §18.46.4). */
 export type SessionRecord = TypeOf<typeof codec>;
 
 const format: RecordFormat<SessionRecord> = {
@@ -44,6 +45,7 @@ const format: RecordFormat<SessionRecord> = {
 export class Session {
   readonly record: SessionRecord;
   readonly slots: readonly Slot[];
+  readonly channels = new Channels();
   /** Compounds of this session that wait for S3. */
   waitingForRemote = 0;
   /** Destroyed: what still runs on it is not stored any more. */

@@ -76,7 +76,7 @@ function slotKey(sessionId: Uint8Array, slotId: number): Uint8Array {
 export interface InFlight {
   readonly sequenceId: number;
   readonly fingerprint: number;
-  /** The request has come again: its one reply goes to where the last one came from. */
+  /** The request has come again: it gets the same reply. */
   rejoin(respond: (reply: RpcReply) => void): void;
 }
 
@@ -156,7 +156,7 @@ export class Slot {
       if (fingerprint !== suspended.fingerprint) return { kind: "falseRetry" };
       return { kind: "resume", point: suspended };
     }
-    // RFC 8881 §2.10.6.1: sequence ids are compared in the arithmetic of 32 bits.
+    // RFC 8881 §2.10.6.1, §18.36.3, §18.46.3: from 1 on; sequence ids are compared in the arithmetic of 32 bits.
     const ahead = (sequenceId - this.#sequenceId) >>> 0;
     if (ahead === 1) return { kind: "new" };
     if (ahead > 1 && ahead < 2 ** 31 && this.#lenient) return { kind: "new" };

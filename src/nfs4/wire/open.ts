@@ -230,6 +230,9 @@ export const CLOSE4res = union(
   otherwiseVoid,
 );
 
+/** Arguments of DELEGRETURN (RFC 8881 §18.6). */
+export const DELEGRETURN4args = struct({ deleg_stateid: stateid4 });
+
 /** Arguments of TEST_STATEID (RFC 8881 §18.48). */
 export const TEST_STATEID4args = struct({ ts_stateids: array(stateid4) });
 

@@ -97,7 +97,8 @@ describe("Attributes", () => {
     const user = { uid: 1000, gid: 1000 };
     assert.equal((await set(size, anonymous, user)).status, "NFS4ERR_ACCESS");
     const writer = await openFile(client, root, "f", { access: "WRITE", owner: "writer" });
-    assert.equal((await set(size, writer.stateid, user)).status, "NFS4_OK");
+    assert.equal((await set(size, writer.stateid)).status, "NFS4_OK");
+    assert.equal((await set(size, writer.stateid, user)).status, "NFS4ERR_ACCESS");
     const unknown = { seqid: 1, other: Buffer.alloc(12, 9) };
     assert.equal((await set(size, unknown)).status, "NFS4ERR_BAD_STATEID");
     assert.equal((await set(encodeAttributes({ mode: 0o600 }), unknown)).status, "NFS4_OK");
@@ -176,6 +177,39 @@ describe("Attributes", () => {
     assert.equal((await compare("VERIFY", error)).status, "NFS4ERR_INVAL");
     const acl = { attrmask: bitmapOf([12]), attr_vals: Buffer.alloc(4) };
     assert.equal((await compare("VERIFY", acl)).status, "NFS4ERR_ATTRNOTSUPP");
+  });
+
+  it("are compared only when their values can be read, and a mode only by the bits it has", async () => {
+    const compare = (name: "VERIFY" | "NVERIFY", obj_attributes: fattr4) =>
+      client.call([putFh(fh), op(name, { obj_attributes })]);
+    for (const name of ["VERIFY", "NVERIFY"] as const) {
+      for (const attr_vals of [Buffer.alloc(4), Buffer.alloc(12)]) {
+        const answer = await compare(name, { attrmask: ask("size"), attr_vals });
+        assert.equal(answer.status, "NFS4ERR_BADXDR");
+      }
+      const mode = encodeAttributes({ mode: 0o10644 });
+      assert.equal((await compare(name, mode)).status, "NFS4ERR_INVAL");
+      const settable = encodeAttributes({ time_modify_set: { set_it: "SET_TO_SERVER_TIME4" } });
+      assert.equal((await compare(name, settable)).status, "NFS4ERR_INVAL");
+    }
+    const owner = encodeAttributes({ owner: "0", owner_group: "0" });
+    assert.equal((await compare("VERIFY", owner)).status, "NFS4_OK");
+  });
+
+  it("of size belong to regular files", async () => {
+    const obj_attributes = encodeAttributes({ size: 1n });
+    const objects = [
+      { type: "NF4DIR" },
+      { type: "NF4FIFO" },
+      { type: "NF4LNK", linkdata: Buffer.from("f") },
+    ] as const;
+    for (const objtype of objects) {
+      const objname = Buffer.from(objtype.type);
+      const create = op("CREATE", { objtype, objname, createattrs: encodeAttributes({}) });
+      const setattr = op("SETATTR", { stateid: anonymous, obj_attributes });
+      const answer = await client.call([putFh(root), create, setattr]);
+      assert.equal(answer.statusOf("SETATTR"), "NFS4ERR_WRONG_TYPE", objtype.type);
+    }
   });
 
   it("decide what ACCESS grants, bit by bit", async () => {

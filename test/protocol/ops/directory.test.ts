@@ -267,6 +267,16 @@ describe("Names and directories", () => {
     assert.equal((await client.call([op("RESTOREFH")])).status, "NFS4ERR_NOFILEHANDLE");
   });
 
+  it("that are gone leave a stale filehandle, which no operation takes", async () => {
+    const fh = await putFile(client, root, "f", "x");
+    assert.equal((await remove("f")).status, "NFS4_OK");
+    const answer = await client.call([putFh(fh), op("GETFH")]);
+    assert.equal(answer.statusOf("PUTFH"), "NFS4ERR_STALE");
+    world.kill();
+    client = world.reconnect(client.session);
+    assert.equal((await client.call([putFh(fh)])).status, "NFS4ERR_STALE");
+  });
+
   it("say how to authenticate, and use up the filehandle", async () => {
     await makeDirectory(client, root, "d");
     const named = op("SECINFO", { name: nameOf("d") });
@@ -275,6 +285,22 @@ describe("Names and directories", () => {
     assert.equal(answer.status, "NFS4ERR_NOFILEHANDLE");
     const style = op("SECINFO_NO_NAME", "SECINFO_STYLE4_CURRENT_FH");
     assert.equal((await client.call([putFh(root), style])).status, "NFS4_OK");
+  });
+
+  it("say how to authenticate only to who may look them up", async () => {
+    const closed = await makeDirectory(client, root, "closed", { mode: 0o700 });
+    await makeDirectory(client, closed, "d");
+    const credential = { uid: 1000, gid: 1000 };
+    const secinfo = op("SECINFO", { name: nameOf("d") });
+    const answer = await client.call([putFh(closed), secinfo], { credential });
+    assert.equal(answer.status, "NFS4ERR_ACCESS");
+    const parent = op("SECINFO_NO_NAME", "SECINFO_STYLE4_PARENT");
+    assert.equal((await client.call([putFh(root), parent])).status, "NFS4ERR_NOENT");
+  });
+
+  it("begin at one root, which is the public filehandle too", async () => {
+    const answer = await client.ok([op("PUTPUBFH"), op("GETFH")]);
+    assert.deepEqual(Uint8Array.from(answer.ok("GETFH").resok4.object), root);
   });
 
   it("are listed in pages within maxcount, each once, and go on after a removed entry", async () => {
@@ -326,6 +352,30 @@ describe("Names and directories", () => {
       }),
     ]);
     assert.equal(file.status, "NFS4ERR_NOTDIR");
+  });
+
+  it("are listed by the hint of dircount, and only with the verifier that came with the cookie", async () => {
+    for (const name of ["a", "b", "c", "d"]) await makeDirectory(client, root, name);
+    const page = async (dircount: number, cookie = 0n, verifier = 0) => {
+      const cookieverf = Buffer.alloc(8, verifier);
+      const list = { cookie, cookieverf, dircount, maxcount: 4096, attr_request: ask("fileid") };
+      return client.call([putFh(root), op("READDIR", list)]);
+    };
+    // Name and cookie of each take 8 + 4 + 4 bytes.
+    for (const [dircount, count] of [
+      [0, 4],
+      [1, 1],
+      [32, 2],
+      [47, 2],
+      [4096, 4],
+    ] as const) {
+      const { entries, eof } = (await page(dircount)).ok("READDIR").resok4.reply;
+      assert.equal(entries.length, count, `dircount ${dircount}`);
+      assert.equal(eof, count === 4);
+    }
+    const { cookie } = (await page(1)).ok("READDIR").resok4.reply.entries[0] ?? {};
+    assert.equal((await page(0, cookie, 9)).status, "NFS4ERR_NOT_SAME");
+    assert.equal((await page(0, cookie)).ok("READDIR").resok4.reply.entries.length, 3);
   });
 
   it("may go while the file is open, whose data stays until CLOSE", async () => {
