@@ -16,7 +16,7 @@ const seed = Number(process.env["S3FILES_SEED"] ?? Date.now() % 1_000_000);
 const say = (line: string) => process.stdout.write(`      ${line}\n`);
 
 describe(`a server killed with -9 (seed ${seed})`, function () {
-  this.timeout(600_000);
+  this.timeout(kills * 60_000 + 120_000);
 
   it(`loses nothing in ${kills} kills, with half of them before any export and half amid exports`, async () => {
     await withDriver("crash", [], async (place) => {

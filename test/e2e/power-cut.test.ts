@@ -80,7 +80,7 @@ async function driverStand(
 }
 
 describe(`a power cut (seed ${seed})`, function () {
-  this.timeout(900_000);
+  this.timeout(cuts * 150_000 + 300_000);
   it(`keeps every synchronised byte and exports none that was never written, ${cuts} times`, async () => {
     await cutPower({ name: "power-cut", cuts, seed, stand: driverStand }, (line) =>
       process.stdout.write(`      ${line}\n`),
