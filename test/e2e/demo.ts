@@ -285,4 +285,10 @@ async function main(): Promise<void> {
   await demo.showNothingLeft();
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // Ctrl-C may end a program that was run here before this process hears of it, and then says so itself.
+  await after(100);
+  throw error;
+}

@@ -18,8 +18,9 @@ let made = 0;
 /** Makes the namespace and its tap device; needs root. Dispose it after the guest: processes in it must have ended. */
 export function createGuestNetwork(): GuestNetwork {
   const namespace = `${guestTag}-${++made}`;
+  // In a session of its own: Ctrl-C must not leave it half done, it is undone right after.
   const ip = (...args: string[]) =>
-    execFileSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync("setsid", ["ip", ...args], { stdio: ["ignore", "ignore", "pipe"] });
   const remove = () => void ip("netns", "del", namespace);
   ip("netns", "add", namespace);
   const undo = undoWhenAbandoned(remove);

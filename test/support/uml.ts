@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import {
   closeSync,
   createWriteStream,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -74,8 +75,9 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
   const logPath = join(build, "logs", `guest-${options.name}.log`);
   const log = createWriteStream(logPath);
   using undoing = new DisposableStack();
-  const sharedDir = undoing.adopt(mkdtempSync(join(guestsDir, `${guestTag}-`)), removeFolder);
+  const sharedDir = undoing.adopt(join(guestsDir, `${guestTag}-${randomUUID()}`), removeFolder);
   undoing.use(undoWhenAbandoned(() => removeFolder(sharedDir)));
+  mkdirSync(sharedDir);
   const network = networkOf(options.network, undoing);
   const disk = diskOf(options.disk, undoing);
   const recordPath = join(sharedDir, "record");
@@ -84,15 +86,10 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
     kind === "uml"
       ? startUml(options, { sharedDir, recordPath, network, disk })
       : startOnHost(options, sharedDir, network);
-  const group = child.pid;
-  if (group === undefined) throw new Error("The guest's process cannot be started");
-  const umlPid = join(sharedDir, "uml/pid");
-  const killGroup = () => {
-    killGroupOf(group);
-    // User Mode Linux leaves the group for one of its own, with its helpers and the guest's processes.
-    if (existsSync(umlPid)) killGroupOf(Number(readFileSync(umlPid, "utf8")));
-  };
-  undoing.use(undoWhenAbandoned(killGroup));
+  const session = child.pid;
+  if (session === undefined) throw new Error("The guest's process cannot be started");
+  const killAll = () => killGuest(session, sharedDir);
+  undoing.use(undoWhenAbandoned(killAll));
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const channel = channelOf(child, kind);
   child.once("close", () => {
@@ -106,7 +103,7 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
   const read = () => (existsSync(recordPath) ? readFileSync(recordPath, "latin1") : "");
   let lastRecord: string | undefined;
   const kill = async () => {
-    killGroup();
+    killAll();
     await ended;
     lastRecord ??= read();
     cleanUp.dispose();
@@ -156,13 +153,37 @@ export async function bootGuest(options: GuestOptions): Promise<UmlGuest> {
   };
 }
 
-function killGroupOf(group: number): void {
-  // 0 and 1 would be this process's own group, and everything.
-  if (!(group > 1)) return;
-  try {
-    process.kill(-group, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+/** A guest's processes that are not dead yet: User Mode Linux leaves the session, but its command line names `folder`. */
+function processesOf(session: number, folder: string): number[] {
+  const read = (pid: string, file: string) => readFileSync(`/proc/${pid}/${file}`, "latin1");
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
+    try {
+      const [state, , , of] = read(pid, "stat")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      const isOurs = Number(of) === session || read(pid, "cmdline").includes(folder);
+      return isOurs && state !== "Z" ? [Number(pid)] : [];
+    } catch {
+      return []; // It has ended meanwhile.
+    }
+  });
+}
+
+/** Kills a guest, and waits until it is gone: what it still did would come after the clean-up. */
+function killGuest(session: number, folder: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 0; tries < 200; tries++) {
+    const pids = processesOf(session, folder);
+    if (pids.length === 0) return;
+    for (const pid of pids) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch (error) {
+        if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+      }
+    }
+    Atomics.wait(clock, 0, 0, 20);
   }
 }
 
@@ -226,7 +247,7 @@ function startUml(
   const record = openSync(recordPath, "a");
   try {
     return spawn(program, args, {
-      // A process group of its own, so that the guest's processes can be ended by its number.
+      // A session of its own, so that the guest's processes can be ended by its number.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe", record],
       // User Mode Linux keeps the guest's memory in a file there.
