@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -33,8 +34,8 @@ import {
   volumePaths,
 } from "./volume-paths.ts";
 
-/** Volumes that are taken over side by side: each may start a server. */
-const adoptAtATime = 4;
+/** Volumes that are taken over side by side: each may start a server, most of whose start is work for one processor. */
+const adoptAtATime = Math.max(4, 2 * availableParallelism());
 /** How long a server may take to tell its usage. */
 export const statusBudgetMs = 1_000;
 const lockBudgetMs = 10_000;

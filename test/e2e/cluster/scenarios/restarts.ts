@@ -122,7 +122,7 @@ export const restarts: readonly Scenario[] = [
   {
     name: "supervisor",
     title: "a pod writes on when the supervisor is killed",
-    run: (space) => undisturbed(space, (at) => killOnNode(at, "s3files.* supervisor")),
+    run: (space) => undisturbed(space, (at) => killOnNode(at, "^[^ ]*node .*s3files supervisor")),
   },
   {
     name: "mounter-pod",
