@@ -216,7 +216,11 @@ describe("a volume from its supervisor to its bucket, without a kernel client", 
     const body = { sizeBytes: 5, chunks: [Buffer.from("other")] };
     await store.put(objectKey("theirs"), body, { metadata: {} }, "absent");
     await store.close();
-    const { pin } = await start({ writeBackDelayMs: 1, nodeName: "node-1" });
+    const { pin } = await start({
+      ...{ writeBackDelayMs: 1, nodeName: "node-1" },
+      // Nothing of it is fetched ahead: the read has to wait.
+      importSizeLessThanBytes: 0,
+    });
     const one = nfs(pin);
     await one.establish();
     const root = await rootOf(one);
