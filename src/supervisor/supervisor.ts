@@ -110,8 +110,9 @@ export class Supervisor {
       this.#log.info("Taking over from another supervisor");
     }
     this.#isInCharge = true;
-    // One that dies half-way leaves its lock to whoever is first: its own next one must not find it free.
-    if (predecessor !== undefined) this.#orBroken(predecessor.gone.then(() => this.#takeLock(0)));
+    // One that ends half-way leaves its lock to whoever is first, which its own next one must not be.
+    const lockOfDead = predecessor?.gone.then(() => this.#takeLock(lockBudgetMs));
+    if (lockOfDead !== undefined) this.#orBroken(lockOfDead);
     this.#listener = await this.#listen(predecessor !== undefined);
     await this.#adoptAll(predecessor);
     if (predecessor !== undefined) {
