@@ -1,12 +1,16 @@
 /**
- * How long a client of a volume waits while what serves it is killed or replaced: `node bench/pauses.ts [<runs, default 5>]`.
- * The client sends a compound every two milliseconds and connects again at once, as the kernel's does behind a port that
- * never refuses; what the kernel adds is measured by the scenarios of test/e2e/cluster.
+ * How long a client waits while what serves its volume is killed or replaced.
+ * Usage: pauses.ts [<runs, default 5> [<volumes, default 1,10>]] [--kernel | --guest]
+ *
+ * The client sends a compound every two milliseconds and connects again at once; with --kernel it is this machine's NFS
+ * client, which writes with fsync; with --guest that of a User Mode Linux, in which all of it then runs.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as after } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { systemClock } from "../src/base/clock.ts";
 import { silentLog } from "../src/base/log.ts";
 import { SupervisorClient } from "../src/control/supervisor-client.ts";
@@ -16,76 +20,8 @@ import { supervisorSocket } from "../src/supervisor/volume-paths.ts";
 import { volumeSpec } from "../test/fakes/volume-spec.ts";
 import { s3filesProgram } from "../test/support/guest-driver.ts";
 import { PrivateRun } from "../test/support/private-run.ts";
-
-/** A compound of PUTROOTFH alone: out of a session it is answered, with an error, by the protocol layer. */
-const prober = `use strict; use IO::Socket::INET; use Time::HiRes qw(time sleep);
-$| = 1; $SIG{PIPE} = "IGNORE";
-my ($socket, $xid, $last, $refused) = (undef, 0, time, 0);
-my $next = $last;
-while (1) {
-  unless ($socket) {
-    $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:2049");
-    unless ($socket) { $refused++; sleep 0.002; next }
-  }
-  my $call = pack("N10", ++$xid, 0, 2, 100003, 4, 1, 0, 0, 0, 0) . pack("N4", 0, 1, 1, 24);
-  my $answer;
-  unless (syswrite($socket, pack("N", 0x80000000 | length $call) . $call) && sysread($socket, $answer, 4096)) {
-    close $socket; undef $socket; next;
-  }
-  my $now = time;
-  printf "%.1f %d\\n", ($now - $last) * 1000, $refused if $now - $last > 0.02 || $refused;
-  ($last, $refused) = ($now, 0);
-  if ($now > $next) { print "tick\\n"; $next = $now + 0.25 }
-  sleep 0.002;
-}`;
-
-/** A client of one volume. */
-class Client implements Disposable {
-  readonly #child: ChildProcess;
-  #longestMs = 0;
-  #refused = 0;
-  #ticks = 0;
-  readonly #waiting = new Set<() => void>();
-
-  constructor(pin: string) {
-    this.#child = spawn("nsenter", [`--net=${pin}`, "perl", "-e", prober], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
-      if (line === "tick") this.#ticks += 1;
-      else {
-        const [gap, refused] = line.split(" ").map(Number);
-        this.#longestMs = Math.max(this.#longestMs, gap ?? 0);
-        this.#refused += refused ?? 0;
-      }
-      for (const wake of this.#waiting) wake();
-      this.#waiting.clear();
-    });
-  }
-
-  /** Resolves when it has been answered for some time. */
-  async steady(): Promise<void> {
-    const until = this.#ticks + 4;
-    while (this.#ticks < until) await new Promise<void>((wake) => this.#waiting.add(wake));
-  }
-
-  reset(): void {
-    this.#longestMs = 0;
-    this.#refused = 0;
-  }
-
-  get longestMs(): number {
-    return this.#longestMs;
-  }
-
-  get refused(): number {
-    return this.#refused;
-  }
-
-  [Symbol.dispose](): void {
-    this.#child.kill("SIGKILL");
-  }
-}
+import { bootGuest, projectDir } from "../test/support/uml.ts";
+import { PauseClient } from "./pause-client.ts";
 
 interface Pod {
   readonly child: ReturnType<PrivateRun["startPod"]>;
@@ -187,24 +123,30 @@ async function devS3(buckets: readonly string[]): Promise<Store> {
   return { endpoint, keys, [Symbol.dispose]: () => child.kill("SIGKILL") };
 }
 
-async function measure(volumes: number, runs: number): Promise<void> {
+async function measure(volumes: number, runs: number, isKernel: boolean): Promise<void> {
   using undoing = new DisposableStack();
   const run = undoing.use(new PrivateRun());
   const buckets = Array.from({ length: volumes }, (_, i) => `bench-${i}`);
   const s3 = undoing.use(await devS3(buckets));
   const mounter = new Mounter(run);
   await mounter.start();
-  const clients: Client[] = [];
+  const clients: PauseClient[] = [];
   for (const bucket of buckets) {
     const spec = volumeSpec({ volumeId: bucket, bucket, endpoint: s3.endpoint });
     const { pin } = await mounter.client.start({ spec, credentials: s3.keys });
     await mounter.keeper.keep(bucket);
-    clients.push(undoing.use(new Client(pin)));
+    const target = join(run.folder, "mounts", bucket);
+    const client = isKernel
+      ? await PauseClient.overKernel(pin, target, run.launcher)
+      : PauseClient.overSocket(pin);
+    clients.push(undoing.use(client));
   }
   for (const [name, disturb] of Object.entries(events)) {
     const pauses: number[] = [];
     let refused = 0;
     for (let i = 0; i < runs; i++) {
+      // The kernel waits with a connect until 3 s after the one before (XS_TCP_INIT_REEST_TO).
+      if (isKernel) await after(4_000);
       await Promise.all(clients.map((client) => client.steady()));
       for (const client of clients) client.reset();
       await disturb(mounter);
@@ -220,7 +162,19 @@ async function measure(volumes: number, runs: number): Promise<void> {
   }
 }
 
-const runs = Number(process.argv[2] ?? "5");
-for (const volumes of (process.argv[3] ?? "1,10").split(",").map(Number)) {
-  await measure(volumes, runs);
+const { values, positionals } = parseArgs({
+  options: { kernel: { type: "boolean" }, guest: { type: "boolean" } },
+  allowPositionals: true,
+});
+const [runs = "5", volumes = "1,10"] = positionals;
+if (values.guest === true) {
+  await using guest = await bootGuest({ kind: "uml", name: "pauses", memoryMb: 2500 });
+  await guest.check(`cd ${projectDir} && node bench/pauses.ts ${runs} ${volumes} --kernel`, {
+    onLine: (line) => console.log(line),
+    timeoutMs: 1_700_000,
+  });
+} else {
+  for (const count of volumes.split(",").map(Number)) {
+    await measure(count, Number(runs), values.kernel === true);
+  }
 }

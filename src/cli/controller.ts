@@ -7,7 +7,8 @@ import { clusterEvents } from "./cluster.ts";
 import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
 import { driverConnections, driverCredentials } from "./driver-connection.ts";
 import { processLog } from "./log.ts";
-import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
+import { serveMetrics } from "./metrics-endpoint.ts";
+import { metricsOption } from "./metrics-option.ts";
 import { packageVersion } from "./package-version.ts";
 
 /** `s3files controller`: Identity and Controller services until SIGTERM or SIGINT. It keeps no state. */

@@ -2,14 +2,6 @@ import type { Log } from "../base/log.ts";
 import { MetricsEndpoint, type ShownMetrics } from "../metrics/endpoint.ts";
 import { type Arguments, CommandError } from "./arguments.ts";
 
-/** The option of every process that shows metrics. */
-export const metricsOption = {
-  "metrics-listen": {
-    value: "[HOST:]PORT",
-    help: "address of GET /metrics, on 127.0.0.1 without a host; default: none",
-  },
-} as const;
-
 /** Shows the metrics, and the health where there is `isReady`, where the command line says; nowhere unless it does. @throws {CommandError} */
 export async function serveMetrics(
   args: Arguments,

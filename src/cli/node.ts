@@ -14,7 +14,8 @@ import { csiEndpointOption, csiSocketPath, serveCsi } from "./csi-endpoint.ts";
 import { driverConnections } from "./driver-connection.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog } from "./log.ts";
-import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
+import { serveMetrics } from "./metrics-endpoint.ts";
+import { metricsOption } from "./metrics-option.ts";
 import { packageVersion } from "./package-version.ts";
 import { SupervisorVolumeServers } from "./supervisor-volume-servers.ts";
 

@@ -115,6 +115,9 @@ export const serveCommand: Command = {
       const ending = AbortSignal.any([signal, asked.signal]);
       await Promise.race([turn?.come, ...(turn === undefined ? [] : [aborted(ending)])]);
       if (turn !== undefined && ending.aborted) return 0;
+      if (turn !== undefined && specDigest(readSpec(folder)) !== specDigest(spec)) {
+        throw new CommandError(`Volume ${volumeId} has changed since this server was prepared`);
+      }
       const server = openServer(
         { folder, spec },
         {

@@ -1,16 +1,16 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
-import { MounterMetrics } from "../metrics/mounter-metrics.ts";
+import type { Log } from "../base/log.ts";
 import { MemoryCgroups } from "../supervisor/memory-cgroups.ts";
 import { Supervisor, statusBudgetMs } from "../supervisor/supervisor.ts";
 import { SupervisorLock } from "../supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../supervisor/volume-paths.ts";
-import type { Command } from "./arguments.ts";
+import type { Arguments, Command } from "./arguments.ts";
 import { describeError } from "./describe-error.ts";
 import { launcherPath } from "./launcher-path.ts";
 import { processLog, writeLogLine } from "./log.ts";
-import { metricsOption, serveMetrics } from "./metrics-endpoint.ts";
+import { metricsOption } from "./metrics-option.ts";
 import { packageVersion } from "./package-version.ts";
 import { aborted } from "./shutdown.ts";
 
@@ -48,6 +48,7 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
 `,
   async run(args, config, signal) {
     const log = processLog(config, "supervisor");
+    args.address("metrics-listen"); // a mistake in it is one in the call
     const failpoint = args.text("failpoint");
     const script = args.text("server-program");
     const file = args.text("config");
@@ -73,20 +74,11 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
       },
       { clock: systemClock, log, passOn: writeLogLine, lock, cgroups: MemoryCgroups.open(log) },
     );
-    const metrics = new MounterMetrics({
-      version: packageVersion(),
-      read: async () => ({
-        isReady: supervisor.isReady,
-        volumes: await supervisor.status(AbortSignal.timeout(statusBudgetMs)),
-      }),
-    });
-    // Before it is ready: that is what the endpoint is asked.
-    await using _endpoint = await serveMetrics(args, metrics, log, () => supervisor.isReady);
+    const opened = supervisor.open({ takeOver: args.flag("take-over") });
+    opened.catch(() => undefined); // looked at below
     try {
-      await Promise.race([
-        supervisor.open({ takeOver: args.flag("take-over") }),
-        supervisor.broken,
-      ]);
+      await using _endpoint = await shownMetrics(args, supervisor, log);
+      await Promise.race([opened, supervisor.broken]);
       log.info("Supervisor ready", { pid: process.pid });
       await Promise.race([aborted(signal), supervisor.broken]);
     } catch (error) {
@@ -99,6 +91,24 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
     return 0;
   },
 };
+
+/** While volumes are being taken over: mounts wait for those, and nothing for the packages that this loads. */
+async function shownMetrics(
+  args: Arguments,
+  supervisor: Supervisor,
+  log: Log,
+): Promise<AsyncDisposable> {
+  const { MounterMetrics } = await import("../metrics/mounter-metrics.ts");
+  const { serveMetrics } = await import("./metrics-endpoint.ts");
+  const metrics = new MounterMetrics({
+    version: packageVersion(),
+    read: async () => ({
+      isReady: supervisor.isReady,
+      volumes: await supervisor.status(AbortSignal.timeout(statusBudgetMs)),
+    }),
+  });
+  return await serveMetrics(args, metrics, log, () => supervisor.isReady);
+}
 
 /** This program's own script: `src/main.ts` in a checkout, `dist/main.js` in the image. */
 const mainScript = fileURLToPath(

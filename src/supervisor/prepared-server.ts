@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import type { Log } from "../base/log.ts";
 import type { ServerProgram } from "./launcher.ts";
 import { RunningServer, type ServerDependencies } from "./running-server.ts";
 import { connectToStarted } from "./started-process.ts";
@@ -61,4 +62,28 @@ export class PreparedServer {
   abandon(): void {
     this.#abandon();
   }
+}
+
+/**
+ * Prepares a server, has the other supervisor's one ended by `release`, and begins; `release` resolves with false when
+ * that supervisor, and its server may go on, or the volume is gone. Undefined: it is released or gone, and no prepared server serves.
+ */
+export async function replaceServer(
+  prepare: () => Promise<PreparedServer>,
+  release: () => Promise<boolean>,
+  log: Log,
+): Promise<RunningServer | undefined> {
+  const prepared = await prepare().catch((error: unknown) => {
+    log.warn("No server can be prepared: the volume's pause is longer", { error });
+    return undefined;
+  });
+  const begun = prepared?.begin();
+  begun?.catch(() => undefined); // looked at below
+  try {
+    if ((await release()) && begun !== undefined) return await begun;
+  } catch (error) {
+    log.warn("The prepared server does not begin: another one is started", { error });
+  }
+  prepared?.abandon();
+  return undefined;
 }

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -33,8 +34,8 @@ import {
   volumePaths,
 } from "./volume-paths.ts";
 
-/** Volumes that are taken over side by side: each may start a server. */
-const adoptAtATime = 4;
+/** Volumes that are taken over side by side: each may start a server, most of whose start is work for one processor. */
+const adoptAtATime = Math.max(4, 2 * availableParallelism());
 /** How long a server may take to tell its usage. */
 export const statusBudgetMs = 1_000;
 const lockBudgetMs = 10_000;
@@ -109,8 +110,9 @@ export class Supervisor {
       this.#log.info("Taking over from another supervisor");
     }
     this.#isInCharge = true;
-    // One that dies half-way leaves its lock to whoever is first: its own next one must not find it free.
-    if (predecessor !== undefined) this.#orBroken(predecessor.gone.then(() => this.#takeLock(0)));
+    // One that ends half-way leaves its lock to whoever is first, which its own next one must not be.
+    const lockOfDead = predecessor?.gone.then(() => this.#takeLock(lockBudgetMs));
+    if (lockOfDead !== undefined) this.#orBroken(lockOfDead);
     this.#listener = await this.#listen(predecessor !== undefined);
     await this.#adoptAll(predecessor);
     if (predecessor !== undefined) {

@@ -12,7 +12,7 @@ import type { VolumeSpec } from "../control/volume-spec.ts";
 import { keepCredentials } from "./credentials.ts";
 import { endServer, serverGraceMs } from "./end-server.ts";
 import type { ServerProgram } from "./launcher.ts";
-import { PreparedServer } from "./prepared-server.ts";
+import { PreparedServer, replaceServer } from "./prepared-server.ts";
 import { reachBucket } from "./reach-bucket.ts";
 import { RestartDelays } from "./restart-delays.ts";
 import { RunningServer } from "./running-server.ts";
@@ -151,8 +151,11 @@ export class Volume {
 
   /** Listener and server, from whatever is there of them. Caller: in turn, no server of ours runs. */
   async #launch(): Promise<void> {
-    await endServer(this.paths, serverGraceMs, this.#dependencies);
-    await this.#dependencies.launcher.makeListener(this.paths);
+    const { launcher } = this.#dependencies;
+    await Promise.all([
+      endServer(this.paths, serverGraceMs, this.#dependencies),
+      launcher.makeListener(this.paths),
+    ]);
     await this.#serve();
   }
 
@@ -249,34 +252,20 @@ export class Volume {
     this.#become("starting");
     return this.#exclusive(async () => {
       await earlier;
-      const prepared = existsSync(this.paths.marker) ? await this.#prepare() : undefined;
-      const begun = prepared?.begin();
-      begun?.catch(() => undefined); // looked at below
-      try {
-        if ((await release()) && begun !== undefined && existsSync(this.paths.marker)) {
-          const server = await begun;
-          this.#wanted = true;
-          this.#readOutput();
-          this.#hold(server);
-          return;
-        }
-      } catch (error) {
-        this.#log.warn("The prepared server does not begin: another one is started", { error });
-      }
-      prepared?.abandon();
-      await this.#adopt();
+      // No marker: a first start that its supervisor has taken back.
+      const isThere = async () => (await release()) && existsSync(this.paths.marker);
+      const server = await replaceServer(() => this.#prepare(), isThere, this.#log);
+      if (server === undefined) return await this.#adopt();
+      this.#wanted = true;
+      this.#readOutput();
+      this.#hold(server);
     });
   }
 
-  async #prepare(): Promise<PreparedServer | undefined> {
+  async #prepare(): Promise<PreparedServer> {
     const dependencies = { ...this.#dependencies, log: this.#log };
-    try {
-      await this.#dependencies.launcher.makeListener(this.paths);
-      return await PreparedServer.start(this.paths, this.#program(), dependencies);
-    } catch (error) {
-      this.#log.warn("No server can be prepared: the volume's pause is longer", { error });
-      return undefined;
-    }
+    await this.#dependencies.launcher.makeListener(this.paths);
+    return await PreparedServer.start(this.paths, this.#program(), dependencies);
   }
 
   async #adopt(): Promise<void> {

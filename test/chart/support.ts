@@ -36,7 +36,6 @@ export interface Container {
   readonly args?: readonly string[];
   readonly command?: readonly string[];
   readonly securityContext?: Readonly<Record<string, unknown>>;
-  readonly readinessProbe?: { readonly exec?: { readonly command: readonly string[] } };
 }
 
 /** A pod template's inner part. */

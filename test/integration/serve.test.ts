@@ -127,6 +127,29 @@ describe("a volume from its supervisor to its bucket, without a kernel client", 
     assert.notEqual(lockOwner(paths().serverLock), pid);
   });
 
+  it("goes on with the same session, open file and bytes behind a supervisor that takes over", async () => {
+    const { pin } = await start();
+    const one = nfs(pin);
+    await one.establish();
+    const root = await rootOf(one);
+    const file = await openFile(one, root, "f", { create: "UNCHECKED4" });
+    await writeFile(one, file, 0, Buffer.from("before "));
+    const [first, pid] = [supervisor, lockOwner(paths().serverLock)];
+    await startSupervisor("--take-over");
+    assert.match(supervisor.said(), /"Volume server started".*"prepared":true/);
+    await one.closed;
+    const two = nfs(pin, one.session);
+    await writeFile(two, file, 7, Buffer.from("after"));
+    const { data } = await readFile(two, file, 0, 100);
+    assert.equal(data.toString(), "before after");
+    const now = lockOwner(paths().serverLock);
+    assert.ok(now !== undefined && now !== pid);
+    await run.end(first, "SIGTERM");
+    assert.ok(isAlive(now));
+    assert.equal((await client.flush(spec.volumeId, 20_000))?.pendingBytes, 0);
+    assert.deepEqual(await keysIn(), ["f"]);
+  });
+
   it("keeps what is pending over a stop, and the next start exports it", async () => {
     const { pin } = await start();
     const one = nfs(pin);
@@ -209,7 +232,11 @@ describe("a volume from its supervisor to its bucket, without a kernel client", 
     const body = { sizeBytes: 5, chunks: [Buffer.from("other")] };
     await store.put(objectKey("theirs"), body, { metadata: {} }, "absent");
     await store.close();
-    const { pin } = await start({ writeBackDelayMs: 1, nodeName: "node-1" });
+    const { pin } = await start({
+      ...{ writeBackDelayMs: 1, nodeName: "node-1" },
+      // Nothing of it is fetched ahead: the read has to wait.
+      importSizeLessThanBytes: 0,
+    });
     const one = nfs(pin);
     await one.establish();
     const root = await rootOf(one);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -86,6 +87,21 @@ describe("a take-over between two pods in which one side dies", function () {
       return false; // nobody is in charge at this moment
     }
   };
+
+  it("goes on when the first pod is told to end while the second one takes over", async () => {
+    const { pin } = await fixture.start();
+    const pod = fixture.supervisor;
+    second.haltAt("before-serve");
+    const taken = fixture.startPod("--take-over", "--launcher", second.path);
+    await until(() => second.hasHalted);
+    process.kill(supervisorIn(first), "SIGTERM");
+    await once(pod, "exit");
+    second.goOn();
+    await taken;
+    assert.ok((await fixture.ask(pin)) > 0);
+    assert.equal(servers(), 1);
+    assert.ok(await isServed());
+  });
 
   // Who dies, and at which command of whose launcher.
   for (const [dying, halting, points] of [

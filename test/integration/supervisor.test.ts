@@ -8,9 +8,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { ControlError } from "../../src/control/error.ts";
+import { Launcher } from "../../src/supervisor/launcher.ts";
+import { RunningServer } from "../../src/supervisor/running-server.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { SupervisorLock } from "../../src/supervisor/supervisor-lock.ts";
 import { supervisorLock } from "../../src/supervisor/volume-paths.ts";
+import { FakeClock } from "../fakes/fake-clock.ts";
 import { volumeSpec } from "../fakes/volume-spec.ts";
 import { isAlive, lockOwner } from "../support/private-run.ts";
 import { SupervisorFixture, until } from "../support/supervisor-fixture.ts";
@@ -75,6 +78,27 @@ describe("the supervisor with real processes and namespaces", function () {
     const [volume] = (await fixture.client.status()).volumes;
     assert.equal(volume?.restarts, 1);
     assert.match(fixture.supervisor.said(), /"Volume server died".*"signal":"SIGKILL"/);
+  });
+
+  it("replaces a server that stands still", async () => {
+    const { pin } = await fixture.start();
+    const pid = await fixture.pid();
+    const clock = new FakeClock();
+    const { launcher: path } = fixture.run;
+    const launcher = new Launcher({ path, allowNoIoFlusher: true });
+    // A second watch over it, whose time can be moved.
+    const watched = await RunningServer.adopt(fixture.paths(), { launcher, clock, log: silentLog });
+    process.kill(pid, "SIGSTOP");
+    const waiting = fixture.ask(pin);
+    let isOver = false;
+    void watched?.ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await clock.advance(5_000);
+      await sleep(20);
+    }
+    assert.notEqual(await waiting, pid);
   });
 
   it("answers a flush that a dying server did not answer through its successor", async () => {

@@ -143,7 +143,7 @@ export const restarts: readonly Scenario[] = [
     name: "supervisor",
     isAlone: true,
     title: "a pod writes on when the supervisor is killed",
-    run: (space) => undisturbed(space, (at) => killOnNode(at, "s3files.* supervisor")),
+    run: (space) => undisturbed(space, (at) => killOnNode(at, "^[^ ]*node .*s3files supervisor")),
   },
   {
     name: "mounter-pod",
