@@ -93,16 +93,23 @@ export function namedLock(
 /** Under what a request uses a file's data: an open for it, or nothing but the caller's permissions. */
 export type DataAccess = { readonly open: OpenRecord } | { readonly open: undefined };
 
-/** @throws {NfsError} LOCKED when an open, other than `own`, denies the use (RFC 8881 §9.1.2). */
+/**
+ * RFC 8881 §8.4.3: denials of clients that are gone give way.
+ * @throws {NfsError} LOCKED when an open, other than `own`, denies the use (RFC 8881 §9.1.2).
+ */
 function requireUndenied(
   context: OperationContext,
   inode: InodeNumber,
   bit: number,
   own?: OpenRecord,
 ): void {
-  const opens = context.state.opens.ofFile(inode);
-  if (opens.some((each) => each !== own && (each.deny & bit) !== 0)) {
-    throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with such a use denied`);
+  const { state } = context;
+  const { clientId } = sessionOf(context).record;
+  for (const open of state.opens.ofFile(inode)) {
+    if (open === own || (open.deny & bit) === 0) continue;
+    if (open.clientId === clientId || !state.yieldExpired(open.clientId)) {
+      throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with such a use denied`);
+    }
   }
 }
 
