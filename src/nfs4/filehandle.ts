@@ -17,6 +17,9 @@ import { NfsError } from "./status.ts";
  */
 export const filehandleBytes = 36;
 
+/** Bytes of the result of GETFH: operation, status, length, handle. */
+export const filehandleResultBytes = 4 + 4 + 4 + filehandleBytes;
+
 const inodeAt = 16;
 const macAt = 28;
 /** Handles kept; past it the oldest is forgotten. */

@@ -24,6 +24,7 @@ export const fsErrorCodes = [
   "NOTSUPP",
   "BADTYPE",
   "BADNAME",
+  "BADCHAR",
   "DELAY",
   "SYMLINK",
   "WRONG_TYPE",

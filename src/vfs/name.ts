@@ -21,7 +21,8 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 
 /**
  * Parses a name from the wire.
- * @throws {FsError} INVAL for an empty name, a NUL, a `/` or bytes that are no UTF-8; NAMETOOLONG over 255 bytes; BADNAME for `.` and `..`.
+ * @throws {FsError} INVAL for an empty name or bytes that are no UTF-8; NAMETOOLONG over 255 bytes; BADCHAR for a NUL or a `/`;
+ * BADNAME for `.` and `..` (RFC 8881 §14.5).
  */
 export function fileName(bytes: Uint8Array): FileName {
   if (bytes.length === 0) throw new FsError("INVAL", "Empty name");
@@ -29,7 +30,7 @@ export function fileName(bytes: Uint8Array): FileName {
   const text = decodeUtf8(bytes);
   if (text === undefined) throw new FsError("INVAL", "Name is not valid UTF-8");
   if (text.includes("/") || text.includes("\0")) {
-    throw new FsError("INVAL", `Name with a slash or NUL: ${JSON.stringify(text)}`);
+    throw new FsError("BADCHAR", `Name with a slash or NUL: ${JSON.stringify(text)}`);
   }
   if (text === "." || text === "..") throw new FsError("BADNAME", `Reserved name '${text}'`);
   return text as FileName;
@@ -37,14 +38,17 @@ export function fileName(bytes: Uint8Array): FileName {
 
 /**
  * Parses the name of an extended attribute from the wire.
- * @throws {FsError} INVAL for an empty name, a NUL or bytes that are no UTF-8; NAMETOOLONG over 255 bytes.
+ * @throws {FsError} INVAL for an empty name or bytes that are no UTF-8; NAMETOOLONG over 255 bytes; BADCHAR for a NUL.
  */
 export function xattrName(bytes: Uint8Array): XattrName {
   if (bytes.length === 0) throw new FsError("INVAL", "Empty name of an extended attribute");
   if (bytes.length > 255) throw new FsError("NAMETOOLONG", `Name of ${bytes.length} bytes`);
   const text = decodeUtf8(bytes);
-  if (text === undefined || text.includes("\0")) {
+  if (text === undefined) {
     throw new FsError("INVAL", "Name of an extended attribute is not valid UTF-8");
+  }
+  if (text.includes("\0")) {
+    throw new FsError("BADCHAR", "Name of an extended attribute with a NUL");
   }
   return text as XattrName;
 }

@@ -8,6 +8,7 @@ import {
   putFh,
   putFile,
   rootOf,
+  specialStateId,
 } from "../support/nfs-files.ts";
 import { op } from "../support/nfs-operations.ts";
 import { NfsWorld } from "../support/nfs-world.ts";
@@ -80,6 +81,20 @@ describe("The lease of a client", () => {
     assert.equal(late.statusOf("SEQUENCE"), "NFS4ERR_BADSESSION");
     const again = [op("DESTROY_CLIENTID", { dca_clientid: client.session.clientId })];
     assert.equal((await client.compound(again)).status, "NFS4ERR_STALE_CLIENTID");
+  });
+
+  it("that has run out ends its denials of reading and writing under a special stateid", async () => {
+    const { fh } = await openFile(client, root, "f", { access: "READ", deny: "BOTH" });
+    const stateid = specialStateId.anonymous;
+    const read = [putFh(fh), op("READ", { stateid, offset: 0, count: 1 })];
+    const data = [Buffer.from("x")];
+    const write = [putFh(fh), op("WRITE", { stateid, offset: 0, stable: "UNSTABLE4", data })];
+    assert.equal((await other.call(read)).status, "NFS4ERR_LOCKED");
+    assert.equal((await other.call(write)).status, "NFS4ERR_LOCKED");
+    await world.clock.advance(leaseMs + 1);
+    assert.equal((await other.call(write)).status, "NFS4_OK");
+    assert.equal((await other.call(read)).status, "NFS4_OK");
+    assert.equal(world.server.figures.opens, 0);
   });
 
   it("that has run out takes nothing from a client that nobody is in the way of", async () => {

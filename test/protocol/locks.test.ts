@@ -189,6 +189,49 @@ describe("Byte-range locks", () => {
     assert.equal((await ask(9n)).status, "NFS4_OK");
   });
 
+  it("through several opens are what a table of bytes says, whatever is locked and unlocked through which", async () => {
+    const opens = [file, await openFile(client, root, "f", { owner: "second" })];
+    const stranger = await world.mount();
+    const size = 12;
+    const step = fc.record({
+      through: fc.nat(1),
+      first: fc.nat(size - 1),
+      length: fc.integer({ min: 1, max: size }),
+      type: fc.constantFrom("READ_LT", "WRITE_LT", undefined),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+        const bytes: (LockType | undefined)[] = Array(size).fill(undefined);
+        const states: (stateid4 | undefined)[] = [undefined, undefined];
+        for (const { through, first, length, type } of steps) {
+          const range = [BigInt(first), BigInt(Math.min(length, size - first))] as const;
+          const state = states[through];
+          if (type === undefined) {
+            if (state === undefined) continue;
+            states[through] = (await unlock(state, ...range)).ok("LOCKU").lock_stateid;
+          } else {
+            const open = opens[through]?.stateid ?? file.stateid;
+            states[through] = (await lock(range, { type, open })).ok("LOCK").resok4.lock_stateid;
+          }
+          bytes.fill(type, first, first + Number(range[1]));
+        }
+        for (const [at, type] of bytes.entries()) {
+          const owner = { clientid: 0n, owner: Buffer.from("stranger") };
+          const args = { locktype: "WRITE_LT", offset: BigInt(at), length: 1n, owner } as const;
+          const answer = await stranger.call([putFh(file.fh), op("LOCKT", args)]);
+          const result = answer.result("LOCKT");
+          const found = result.status === "NFS4ERR_DENIED" ? result.denied.locktype : undefined;
+          assert.equal(found, type, `byte ${at}`);
+        }
+        for (const state of states) {
+          const whole = [0n, BigInt(size)] as const;
+          if (state !== undefined) await unlock({ ...state, seqid: 0 }, ...whole);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it("take a stateid of the wrong kind or file for a bad one, whatever its seqid", async () => {
     const first = (await lock([0n, 1n])).ok("LOCK").resok4.lock_stateid;
     const held = (await lock([5n, 1n])).ok("LOCK").resok4.lock_stateid;

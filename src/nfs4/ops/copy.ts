@@ -3,7 +3,7 @@ import { currentInode, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
 import { COPY4args, COPY4res } from "../wire/io.ts";
-import { requireDataAccess } from "./resolve-stateid.ts";
+import { requireFileAccess } from "./resolve-stateid.ts";
 
 /** Done in order and before the answer, whatever the client can do with. A part may be copied: the client goes on. */
 export const copy = operation({
@@ -33,8 +33,8 @@ export const copy = operation({
     if (source === target) {
       throw new NfsError("NFS4ERR_INVAL", `COPY of inode ${source} onto itself`);
     }
-    requireDataAccess(context, args.ca_src_stateid, source, "read", saved);
-    requireDataAccess(context, args.ca_dst_stateid, target, "write");
+    requireFileAccess(context, args.ca_src_stateid, source, "read", saved);
+    requireFileAccess(context, args.ca_dst_stateid, target, "write");
     const start = args.ca_src_offset;
     // RFC 7862 §15.2.3: nothing beyond the end of the source; 0 means up to it.
     if (start > sizeBytes || args.ca_count > sizeBytes - start) {

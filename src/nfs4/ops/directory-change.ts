@@ -3,6 +3,7 @@ import type { ChangeInfo, Device } from "../../vfs/attributes.ts";
 import { fileName } from "../../vfs/name.ts";
 import type { TypeOf } from "../../xdr/codec.ts";
 import { attributeChanges } from "../attribute-changes.ts";
+import { filehandleResultBytes } from "../filehandle.ts";
 import { currentInode, operation, savedInode } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
 import { NfsError } from "../status.ts";
@@ -39,6 +40,8 @@ export const create = operation({
     "NOTDIR PERM ROFS UNSAFE_COMPOUND",
   ),
   mutates: true,
+  // RFC 8881 §2.10.6.4: with the GETFH that follows.
+  resultBytes: 128 + filehandleResultBytes,
   run(args, context) {
     const directory = currentInode(context);
     const { objtype } = args;

@@ -4,6 +4,7 @@ import type { CreateMode } from "../../vfs/file-system.ts";
 import { fileName } from "../../vfs/name.ts";
 import type { TypeOf } from "../../xdr/codec.ts";
 import { attributeChanges, isSettable } from "../attribute-changes.ts";
+import { filehandleResultBytes } from "../filehandle.ts";
 import { stateLimits } from "../limits.ts";
 import { currentInode, type OperationContext, operation, sessionOf } from "../operation.ts";
 import { permittedOnFile } from "../permitted.ts";
@@ -224,6 +225,8 @@ export const open = operation({
     "WRONG_TYPE",
   ),
   mutates: true,
+  // RFC 8881 §2.10.6.4: with the GETFH that follows.
+  resultBytes: 128 + filehandleResultBytes,
   run(args, context) {
     const { state } = context;
     const session = sessionOf(context);

@@ -94,6 +94,26 @@ export function namedLock(
 export type DataAccess = { readonly open: OpenRecord } | { readonly open: undefined };
 
 /**
+ * RFC 8881 §8.4.3: denials of clients that are gone give way.
+ * @throws {NfsError} LOCKED when an open, other than `own`, denies the use (RFC 8881 §9.1.2).
+ */
+function requireUndenied(
+  context: OperationContext,
+  inode: InodeNumber,
+  bit: number,
+  own?: OpenRecord,
+): void {
+  const { state } = context;
+  const { clientId } = sessionOf(context).record;
+  for (const open of state.opens.ofFile(inode)) {
+    if (open === own || (open.deny & bit) === 0) continue;
+    if (open.clientId === clientId || !state.yieldExpired(open.clientId)) {
+      throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with such a use denied`);
+    }
+  }
+}
+
+/**
  * Checks that a stateid allows to read or write the data of a file (RFC 8881 §8.2.4, §9.1.2).
  * With a special stateid the caller's own permissions are still to be checked.
  * @throws {NfsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED.
@@ -109,16 +129,14 @@ export function dataAccess(
   const special = specialStateId(stateId);
   if (special === "anonymous" || special === "bypass") {
     // RFC 8881 §9.1.2, §18.32.3: denials hold for whoever has no open; READ bypass passes over them, for READ only.
-    const denied = context.state.opens.ofFile(inode).some(({ deny }) => (deny & bit) !== 0);
-    if (denied && !(special === "bypass" && use === "read")) {
-      throw new NfsError("NFS4ERR_LOCKED", `Inode ${inode} is open with ${use} denied`);
-    }
+    if (special === "anonymous" || use === "write") requireUndenied(context, inode, bit);
     return { open: undefined };
   }
   const { open } = namedState(context, stateId, { inode, position });
   if ((open.access & bit) !== 0) return { open };
   // RFC 8881 §9.1.2: a client may read the rest of a block it writes; then by the caller's permissions.
   if (use === "read" && context.fileSystem.permittedAccess(context.call, inode).read) {
+    requireUndenied(context, inode, bit, open);
     return { open };
   }
   throw new NfsError("NFS4ERR_OPENMODE", `Inode ${inode} is not open for ${use}`);
@@ -133,8 +151,7 @@ export function mayUse(context: OperationContext, { opener }: OpenRecord): boole
 }
 
 /**
- * As {@link dataAccess}, with the permissions of the caller where there is no open of its own. `position` is the filehandle that a
- * stateid "current" belongs to, if it is not the current one.
+ * As {@link dataAccess}, with the permissions of the caller where there is no open of its own.
  * @throws {NfsError | FsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED, ACCESS.
  */
 export function requireDataAccess(
@@ -142,10 +159,34 @@ export function requireDataAccess(
   stateId: StateId,
   inode: InodeNumber,
   use: "read" | "write",
+): void {
+  const { open } = dataAccess(context, stateId, inode, use);
+  if (open === undefined || !mayUse(context, open)) requireOwnAccess(context, inode, use);
+}
+
+/**
+ * As {@link requireDataAccess} for operations that Linux sends under whoever asks, and not under who opened the file: for
+ * them every open is as good as the caller's own. `position` is the filehandle that a stateid "current" belongs to, if it is
+ * not the current one.
+ * @throws {NfsError | FsError} BAD_STATEID, OLD_STATEID, OPENMODE, LOCKED, ACCESS.
+ */
+export function requireFileAccess(
+  context: OperationContext,
+  stateId: StateId,
+  inode: InodeNumber,
+  use: "read" | "write",
   position?: Position,
 ): void {
   const { open } = dataAccess(context, stateId, inode, use, position);
-  if (open !== undefined && mayUse(context, open)) return;
+  if (open === undefined) requireOwnAccess(context, inode, use);
+}
+
+/** @throws {FsError} ACCESS. */
+function requireOwnAccess(
+  context: OperationContext,
+  inode: InodeNumber,
+  use: "read" | "write",
+): void {
   const access = { read: use === "read", write: use === "write", execute: false };
   context.fileSystem.requireAccess(context.call, inode, access);
 }

@@ -18,7 +18,7 @@ import {
   SEEK4res,
 } from "../wire/io.ts";
 import { regularFile } from "./regular-file.ts";
-import { requireDataAccess } from "./resolve-stateid.ts";
+import { requireDataAccess, requireFileAccess } from "./resolve-stateid.ts";
 
 /** RFC 7862 §15.11. */
 export const seek = operation({
@@ -35,7 +35,7 @@ export const seek = operation({
   run(args, context) {
     const inode = currentInode(context);
     const { fileSystem, call } = context;
-    requireDataAccess(context, args.sa_stateid, inode, "read");
+    requireFileAccess(context, args.sa_stateid, inode, "read");
     const what = data_content4.nameOf(args.sa_what);
     if (what === undefined) {
       throw new NfsError("NFS4ERR_UNION_NOTSUPP", `Content of kind ${args.sa_what}`);
@@ -62,7 +62,7 @@ export const allocate = operation({
   mutates: true,
   run(args, context) {
     const inode = currentInode(context);
-    requireDataAccess(context, args.aa_stateid, inode, "write");
+    requireFileAccess(context, args.aa_stateid, inode, "write");
     context.fileSystem.allocate(context.call, inode, args.aa_offset, args.aa_length);
     return { ar_status: "NFS4_OK" } as const;
   },
@@ -81,7 +81,7 @@ export const deallocate = operation({
   mutates: true,
   run(args, context) {
     const inode = currentInode(context);
-    requireDataAccess(context, args.da_stateid, inode, "write");
+    requireFileAccess(context, args.da_stateid, inode, "write");
     context.fileSystem.deallocate(context.call, inode, args.da_offset, args.da_length);
     return { dr_status: "NFS4_OK" } as const;
   },
@@ -99,7 +99,7 @@ export const ioAdvise = operation({
   ),
   run(args, context) {
     const inode = currentInode(context);
-    requireDataAccess(context, args.iaa_stateid, inode, "read");
+    requireFileAccess(context, args.iaa_stateid, inode, "read");
     regularFile(context, inode);
     return { ior_status: "NFS4_OK", resok4: { ior_hints: [] } } as const;
   },

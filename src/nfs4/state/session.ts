@@ -96,7 +96,10 @@ export class SessionTable {
     const session = new Session(record, false);
     this.#records.put(record);
     this.#sessions.set(mapKey(record.sessionId), session);
-    this.#ledger.onRollback(() => this.#sessions.delete(mapKey(record.sessionId)));
+    this.#ledger.onRollback(() => {
+      this.#sessions.delete(mapKey(record.sessionId));
+      session.channels.end();
+    });
     return session;
   }
 
@@ -107,6 +110,7 @@ export class SessionTable {
     const key = mapKey(session.record.sessionId);
     this.#sessions.delete(key);
     session.ended = true;
+    session.channels.end();
     this.#ledger.onRollback(() => {
       this.#sessions.set(key, session);
       session.ended = false;

@@ -113,6 +113,16 @@ describe("READ, WRITE and COMMIT", () => {
     assert.equal((await readFile(client, writer, 0, 1)).data.toString(), "x");
   });
 
+  it("by a write-only open read nothing against a denial of reading", async () => {
+    const { fh, stateid } = await openFile(client, root, "f", { access: "WRITE", owner: "writer" });
+    const read = [putFh(fh), op("READ", { stateid, offset: 0, count: 1 })];
+    assert.equal((await client.call(read)).status, "NFS4_OK");
+    const other = await world.mount();
+    await closeFile(client, file);
+    await openFile(other, root, "f", { access: "WRITE", deny: "READ" });
+    assert.equal((await client.call(read)).status, "NFS4ERR_LOCKED");
+  });
+
   it("end with CLOSE, after which only special stateids work", async () => {
     await write(0, "x");
     await closeFile(client, file);

@@ -180,6 +180,20 @@ describe("OPEN", () => {
       assert.equal((await write(bob)).status, "NFS4ERR_ACCESS");
     });
 
+    it("under which Linux asks for space and holes as whoever asks, so that others may", async () => {
+      const list = [
+        putFh(file.fh),
+        op("ALLOCATE", { aa_stateid: file.stateid, aa_offset: 0, aa_length: 10 }),
+        op("SEEK", { sa_stateid: file.stateid, sa_offset: 0, sa_what: 0 }),
+        op("DEALLOCATE", { da_stateid: file.stateid, da_offset: 0, da_length: 10 }),
+      ];
+      assert.equal((await client.call(list, { credential: bob })).status, "NFS4_OK");
+      const stateid = specialStateId.anonymous;
+      const seek = op("SEEK", { sa_stateid: stateid, sa_offset: 0, sa_what: 0 });
+      const stranger = await client.call([putFh(file.fh), seek], { credential: bob });
+      assert.equal(stranger.status, "NFS4ERR_ACCESS");
+    });
+
     it("with which its opener goes on whatever becomes of the mode, over a restart too", async () => {
       const obj_attributes = encodeAttributes({ mode: 0 });
       const setattr = op("SETATTR", { stateid: specialStateId.anonymous, obj_attributes });

@@ -45,6 +45,38 @@ describe("GETXATTR, SETXATTR, LISTXATTRS and REMOVEXATTR", () => {
     assert.deepEqual(await attributesOf(old, fh, "xattr_support"), {});
   });
 
+  it("with names that cannot be are refused, each with its error", async () => {
+    const names = [
+      [Buffer.alloc(0), "INVAL"],
+      [Buffer.from([0x61, 0xff]), "INVAL"],
+      [Buffer.alloc(256, "n"), "NAMETOOLONG"],
+    ] as const;
+    for (const [name, status] of names) {
+      const sxa = { sxa_option: "SETXATTR4_EITHER", sxa_key: name, sxa_value: name } as const;
+      for (const operation of [
+        op("GETXATTR", { gxa_name: name }),
+        op("SETXATTR", sxa),
+        op("REMOVEXATTR", { rxa_name: name }),
+      ]) {
+        const answer = await client.call([putFh(fh), operation]);
+        assert.equal(answer.status, `NFS4ERR_${status}`, operation.op);
+      }
+    }
+  });
+
+  it("mind the channel: REP_TOO_BIG for a value, REQ_TOO_BIG for a request", async () => {
+    assert.equal((await set("k", "v".repeat(1200))).status, "NFS4_OK");
+    const narrow = world.connect();
+    const { eir_clientid, eir_sequenceid } = await narrow.exchangeId({ owner: "narrow" });
+    const limits = { ca_maxresponsesize: 1000, ca_maxrequestsize: 1000 };
+    await narrow.createSession(eir_clientid, eir_sequenceid, limits);
+    const getxattr = op("GETXATTR", { gxa_name: Buffer.from("k") });
+    const got = await narrow.call([putFh(fh), getxattr], { cacheThis: false });
+    assert.equal(got.statusOf("GETXATTR"), "NFS4ERR_REP_TOO_BIG");
+    client = narrow;
+    assert.equal((await set("k", "w".repeat(1200))).statusOf("SEQUENCE"), "NFS4ERR_REQ_TOO_BIG");
+  });
+
   it("keep values of files and directories", async () => {
     const directory = await makeDirectory(client, root, "d");
     for (const object of [fh, directory]) {
