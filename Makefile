@@ -34,7 +34,7 @@ demo: setup-demo
 	@node test/e2e/demo.ts
 
 test: setup-test
-	@scripts/run-tests.sh fast contract chart integration e2e
+	@scripts/run-tests.sh fast contract chart integration e2e cluster
 
 check: setup-check
 	@scripts/run-tests.sh fast
@@ -71,7 +71,7 @@ cluster-stop:
 	@node test/e2e/cluster/main.ts stop
 
 cluster-test: setup-cluster
-	@scripts/run-tests.sh cluster
+	@scripts/run-tests.sh cluster-whole
 
 # Kubernetes' own External Storage suite, on a cluster with the driver: KUBECONFIG=<file> [NETWORK_NAMESPACE=<name>] [PART=1]
 e2e-external: setup-external

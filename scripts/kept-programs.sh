@@ -20,7 +20,16 @@ keep_programs() {
   if [ -n "$missing" ]; then
     command -v go >/dev/null || { echo "Go 1.26 or newer is needed to build $what: apt-get install golang" >&2; exit 1; }
     echo "Building $what …"
-    (build)
+    # Not `build || …`, which would have it go on after its first failure.
+    local status
+    set +e
+    (set -e; build)
+    status=$?
+    set -e
+    if [ $status -ne 0 ]; then
+      echo "$what cannot be built: see above. Are Go's modules within reach (go env GOPROXY)?" >&2
+      exit 1
+    fi
     for program in "$@"; do
       zstd -q -3 -f "$to/$program" -o "$kept/$program.zst.$$"
       mv "$kept/$program.zst.$$" "$kept/$program.zst"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # run-tests.sh <stage>...: runs stages of the tests, all of them even when one fails, and fails if any did.
 # fast: format, lint, types, unit tests · contract: suites over fakes and in-process servers, protocol, model, sanity
-# chart: the Helm chart, its renderings and the examples · integration: independent servers and real processes · e2e: the Linux NFS client · reference, cluster: see Makefile
+# chart: the Helm chart, its renderings and the examples · integration: independent servers and real processes · e2e: the Linux NFS client
+# cluster: some scenarios on a real Kubernetes, which it builds when it is not there · cluster-whole: all of them · reference: see Makefile
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/logs
@@ -37,11 +38,12 @@ e2e_lanes() {
   return $status
 }
 
-# cluster_tests: on a Kubernetes that is started for them, unless one runs.
+# cluster_tests <nodes> [<scenario>,...]: on a Kubernetes that is started for them, unless one runs.
 cluster_tests() {
   local status=0
-  node test/e2e/cluster/main.ts start || return 1
-  mocha --forbid-only test/e2e/cluster/*.test.ts || status=1
+  make -s setup-cluster || { echo "no cluster: its programs cannot be had, see above" >&2; return 1; }
+  timeout -k 10 900 node test/e2e/cluster/main.ts start "$1" || { node test/e2e/cluster/main.ts stop; return 1; }
+  S3FILES_SCENARIOS=${2:-} timeout -k 10 7200 mocha --forbid-only test/e2e/cluster/*.test.ts || status=1
   node test/e2e/cluster/main.ts stop || status=1
   return $status
 }
@@ -57,7 +59,8 @@ for stage in "$@"; do
     chart) step "the chart" mocha_in test/chart ;;
     integration) step "integration tests" mocha_in test/integration ;;
     e2e) step "the real client" e2e_lanes ;;
-    cluster) step "Kubernetes" cluster_tests ;;
+    cluster) step "Kubernetes" cluster_tests 1 full,groups,wrong-secret,server,power-cut ;;
+    cluster-whole) step "Kubernetes" cluster_tests 2 ;;
     reference) step "the reference server" mocha_in test/reference ;;
     *) echo "run-tests.sh does not know '$stage'" >&2; exit 2 ;;
   esac

@@ -5,6 +5,16 @@ import type { Log } from "../base/log.ts";
 /** What a server may need beside the memory that it budgets: code, heap, SQLite, the kernel's buffers. */
 const overheadBytes = 128 * 2 ** 20;
 
+/** What the kernel says of the hierarchy and of our place in it: the last two for this process and for PID 1. */
+interface CgroupFiles {
+  readonly mountinfo: string;
+  readonly own: string;
+  readonly init: string;
+}
+
+/** Where the processes of the container go that are no servers. */
+const aside = "supervisor";
+
 /** Limits each volume's server by a cgroup of its own, so that one that outgrows its memory dies alone. */
 export class MemoryCgroups {
   readonly #folder: string;
@@ -21,9 +31,10 @@ export class MemoryCgroups {
    */
   static open(
     log: Log,
-    files: { readonly mountinfo: string; readonly own: string } = {
+    files: CgroupFiles = {
       mountinfo: "/proc/self/mountinfo",
       own: "/proc/self/cgroup",
+      init: "/proc/1/cgroup",
     },
   ): MemoryCgroups | undefined {
     try {
@@ -78,13 +89,31 @@ export class MemoryCgroups {
   }
 }
 
-function preparedFolder(files: { readonly mountinfo: string; readonly own: string }): string {
-  const mount = /^(?:\S+ ){4}(\S+) [^\n]*- cgroup2 /m.exec(readFileSync(files.mountinfo, "utf8"));
-  if (mount?.[1] === undefined) throw new Error("No cgroup v2 is mounted");
-  const own = /^0::(.*)$/m.exec(readFileSync(files.own, "utf8"))?.[1];
-  // Elsewhere the processes that would have to be moved are not the mounter's own.
-  if (own !== "/") throw new Error(`Not at the root of a cgroup namespace but in ${own}`);
-  const folder = mount[1];
+function cgroupIn(path: string): string | undefined {
+  return /^0::(.*)$/m.exec(readFileSync(path, "utf8"))?.[1];
+}
+
+/**
+ * The container's own cgroup: the root of a cgroup namespace, or, in a privileged container, which has the host's
+ * namespace, the one that PID 1 of the container is in too. Elsewhere the processes that would have to be moved are not
+ * the mounter's own.
+ */
+function containerFolder(files: CgroupFiles): string {
+  const [, root, mountPoint] =
+    /^(?:\S+ ){3}(\S+) (\S+) [^\n]*- cgroup2 /m.exec(readFileSync(files.mountinfo, "utf8")) ?? [];
+  if (mountPoint === undefined) throw new Error("No cgroup v2 is mounted");
+  const own = cgroupIn(files.own);
+  // A supervisor that was started again is where its predecessor put everybody.
+  const container = own?.replace(new RegExp(`/${aside}$`), "");
+  if (container === "" || own === "/") return mountPoint;
+  if (container === undefined || root !== "/" || own !== cgroupIn(files.init)) {
+    throw new Error(`Not at the root of a cgroup namespace, nor in the cgroup of PID 1: in ${own}`);
+  }
+  return join(mountPoint, container);
+}
+
+function preparedFolder(files: CgroupFiles): string {
+  const folder = containerFolder(files);
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
   if (!/\bmemory\b/.test(read("cgroup.controllers"))) {
     throw new Error(`${folder} has no memory controller`);
@@ -97,7 +126,7 @@ function preparedFolder(files: { readonly mountinfo: string; readonly own: strin
 }
 
 function moveProcesses(folder: string, pids: string): void {
-  const into = join(folder, "supervisor");
+  const into = join(folder, aside);
   if (!existsSync(into)) mkdirSync(into);
   for (const pid of pids.split("\n").filter((line) => line !== "")) {
     try {

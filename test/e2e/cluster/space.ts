@@ -188,7 +188,7 @@ export class Space {
     });
   }
 
-  async ready(pod: string, timeoutSeconds = 90): Promise<void> {
+  async ready(pod: string, timeoutSeconds = 180): Promise<void> {
     await this.#waitFor(`pod/${pod}`, "condition=Ready", timeoutSeconds);
   }
 
@@ -217,8 +217,8 @@ export class Space {
     return await this.kubectl(["get", object, `--output=jsonpath=${path}`]);
   }
 
-  /** Asks until the answer is yes. @throws {Error} after `timeoutMs` (default 90,000) with the last failure as its cause. */
-  async until(what: string, question: () => Promise<boolean>, timeoutMs = 90_000): Promise<void> {
+  /** Asks until the answer is yes. @throws {Error} after `timeoutMs` (default 180,000) with the last failure as its cause. */
+  async until(what: string, question: () => Promise<boolean>, timeoutMs = 180_000): Promise<void> {
     const end = performance.now() + timeoutMs;
     for (;;) {
       let cause: unknown;
@@ -234,7 +234,7 @@ export class Space {
     }
   }
 
-  async #waitFor(object: string, what: string, timeoutSeconds = 90): Promise<void> {
+  async #waitFor(object: string, what: string, timeoutSeconds = 180): Promise<void> {
     const limit = `--timeout=${timeoutSeconds}s`;
     await this.kubectl(["wait", object, `--for=${what}`, limit], {
       timeoutMs: (timeoutSeconds + 20) * 1000,

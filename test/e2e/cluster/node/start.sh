@@ -18,8 +18,11 @@ for process in $(cat /sys/fs/cgroup/cgroup.procs); do
 done
 for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control; done
 
-# Pods' logs go with a reboot.
+# Pods' logs go with a reboot, and so does what network plugins keep: they do not sync it, and fail on what a power cut
+# leaves of it.
 mount -t tmpfs -o mode=0755 log /var/log
+mkdir -p /var/lib/cni
+mount -t tmpfs -o mode=0755 cni /var/lib/cni
 mkdir -p /var/lib/nfs /var/lib/kubelet /var/lib/node-logs /run/node/cni
 # kubelet asks for the clock's frequency, which this kernel does not know.
 {

@@ -37,6 +37,8 @@ async function offAndOn(space: Space, off: (node: string) => Promise<void>): Pro
   const { bucket } = await space.bound("data");
   await space.pod("writer", { claim: "data", script: writer, node });
   await space.ready("writer");
+  // A folder that S3 has never listed cannot be written to without it.
+  await progress(space, ["writer"], 2);
   let last = 0;
   const boot = () =>
     space.target.kubectl(["get", `node/${node}`, "--output=jsonpath={.status.nodeInfo.bootID}"]);
@@ -88,6 +90,8 @@ async function storeAway(space: Space, state: "down" | "blackhole"): Promise<voi
   const { bucket } = await space.bound("data");
   await space.pod("writer", { claim: "data", node });
   await space.ready("writer");
+  // A folder that S3 has never listed cannot be written to without it.
+  await space.exec("writer", "ls");
   await without(space, state, async () => {
     await space.exec("writer", "echo kept > file && sync file");
     const seconds = await timedEnd(space, "writer");
