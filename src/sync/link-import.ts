@@ -10,6 +10,9 @@ import type { LinkRecords } from "./link-records.ts";
 import { addDirectory, type SeenObject } from "./remote-change.ts";
 import type { SyncContext } from "./sync-context.ts";
 
+/** Names shown in one transaction. */
+const batch = 100;
+
 /** Shows the names that records at S3 tell of, in directories as they become known. */
 export class LinkImport {
   readonly #context: SyncContext;
@@ -98,8 +101,7 @@ export class LinkImport {
         if (row.change !== before) context.state.inodes.put(row);
       });
     }
-    const reached = new Set([directory]);
-    for (const name of names) await this.#show(name, reached);
+    await this.#showAll(names, new Set([directory]));
     return implied;
   }
 
@@ -125,31 +127,45 @@ export class LinkImport {
 
   /** Shows all names below a prefix; `reached`: directories whose objects are known. */
   async showBelow(prefix: string, reached: ReadonlySet<InodeNumber>): Promise<void> {
-    const known = new Set(reached);
-    for (const name of this.#context.state.links.unshownBelow(prefix))
-      await this.#show(name, known);
+    await this.#showAll(this.#context.state.links.unshownBelow(prefix), new Set(reached));
   }
 
-  async #show(name: LinkName, reached: Set<InodeNumber>): Promise<void> {
+  async #showAll(names: readonly LinkName[], reached: Set<InodeNumber>): Promise<void> {
+    const context = this.#context;
+    for (let at = 0; at < names.length; at += batch) {
+      const some = names.slice(at, at + batch);
+      for (const name of some) {
+        const primary = this.#primaryOf(name.id);
+        if (primary !== undefined) await this.reach(primary, reached);
+      }
+      const left = context.transaction(() => some.filter((name) => !showName(context, name)));
+      for (const name of left) await this.#showLater(name);
+      // Nothing of it need have waited for anything: others have their turn between.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #primaryOf(id: string): ObjectKey | undefined {
+    return this.#context.state.links.names(id).find(({ isPrimary }) => isPrimary)?.key;
+  }
+
+  /** A name whose file no listing has shown: it is new there, or gone. */
+  async #showLater(name: LinkName): Promise<void> {
     const context = this.#context;
     const { links } = context.state;
-    const primary = links.names(name.id).find(({ isPrimary }) => isPrimary)?.key;
+    const primary = this.#primaryOf(name.id);
     if (primary === undefined) return;
-    await this.reach(primary, reached);
-    const show = (): boolean => context.transaction(() => showName(context, name));
-    if (show()) return;
     if ((await this.#look(primary)) !== undefined) {
       // Newer than what is known of its directory.
       const directory = directoryOf(context, primary, false);
       if (directory !== undefined) await this.#objects(directory.id);
-      show();
+      context.transaction(() => showName(context, name));
       return;
     }
     await this.#records.recheckId(name.id);
     context.transaction(() => {
       const link = links.get(name.id);
-      const now = links.names(name.id).find(({ isPrimary }) => isPrimary)?.key;
-      if (link?.inode !== noInode || now !== primary) return;
+      if (link?.inode !== noInode || this.#primaryOf(name.id) !== primary) return;
       context.log.info("The object of a file with several names is gone, and they with it", {
         key: primary,
       });

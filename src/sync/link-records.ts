@@ -162,6 +162,12 @@ export class LinkRecords {
     context.transaction(() => takeRecord(context, id, record, { etag, seen }));
   }
 
+  /** How many records are to be written, and since when the oldest (0: none). */
+  pending(): { readonly count: number; readonly oldestMs: number } {
+    const { options, state } = this.#context;
+    return options.readOnly ? { count: 0, oldestMs: 0 } : state.links.pending();
+  }
+
   /** Writes the record of a file, if it has to be. @throws what the export of the file, or S3, does. */
   async syncOf(inode: InodeNumber): Promise<void> {
     const link = this.#context.state.links.ofInode(inode);

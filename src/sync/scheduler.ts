@@ -222,7 +222,7 @@ export class Scheduler {
   #wakeForDeletions(): void {
     const { state } = this.#context;
     const [oldest] = state.journal.tombstones(Number.MAX_SAFE_INTEGER, 1);
-    const { oldestMs } = state.links.pending();
+    const { oldestMs } = this.#links.pending();
     if (oldest === undefined && oldestMs === 0) return;
     const nowMs = this.#context.nowMs();
     const dueMs = Math.min(oldest?.sinceMs ?? oldestMs, oldestMs || nowMs) + this.#delayMs();
@@ -320,7 +320,7 @@ export class Scheduler {
     const pending = state.inodes.pending();
     return {
       ...tally,
-      pendingFiles: pending.files + state.links.pending().count + state.journal.countTombstones(),
+      pendingFiles: pending.files + this.#links.pending().count + state.journal.countTombstones(),
       pendingBytes: pending.bytes,
       errors: this.#problems.list(),
     };

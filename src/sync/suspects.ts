@@ -36,16 +36,39 @@ export class Suspects {
     for (const { name, object, sequence } of findings.suspects) {
       const seen = await this.#look(object.key);
       if (seen === undefined) continue;
+      const isCopy = await this.#isCopy(object.key, seen);
       context.transaction(() => {
         if (context.directoryPrefix(directory) !== prefix) return;
         if (context.touched.isAfter(object.key, sequence)) return;
-        this.#judge(directory, name, object.key, seen);
+        this.#judge({ directory, name, key: object.key, isCopy }, seen);
       });
       this.#buried();
     }
   }
 
-  #judge(directory: InodeNumber, name: FileName, key: ObjectKey, seen: SeenObject): void {
+  /**
+   * Whether somebody has copied a file's object to another of its names, with our metadata: a move of ours would have a
+   * mark of its own.
+   */
+  async #isCopy(key: ObjectKey, { info }: SeenObject): Promise<boolean> {
+    const { links } = this.#context.state;
+    const said = links.namesAt(key).find(({ id }) => info.metadata[linkHeader] === id);
+    const primary = said && links.names(said.id).find(({ isPrimary }) => isPrimary)?.key;
+    if (primary === undefined || primary === key) return false;
+    const first = await this.#look(primary);
+    return first?.info.metadata[markHeader] === info.metadata[markHeader];
+  }
+
+  #judge(
+    place: {
+      readonly directory: InodeNumber;
+      readonly name: FileName;
+      readonly key: ObjectKey;
+      readonly isCopy: boolean;
+    },
+    seen: SeenObject,
+  ): void {
+    const { directory, name, key, isCopy } = place;
     const context = this.#context;
     const { state } = context;
     const entry = state.entries.get(directory, name);
@@ -64,7 +87,7 @@ export class Suspects {
       state.journal.bury({ key, etag, versionId, sinceMs: 0 });
       return;
     }
-    if (this.#isMoved(directory, name, key, seen)) return;
+    if (!isCopy && this.#isMoved(directory, name, key, seen)) return;
     for (const link of state.links.namesAt(key)) {
       if (!link.isPrimary && !link.isShown) dropName(context, link);
     }

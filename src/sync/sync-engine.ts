@@ -33,6 +33,7 @@ export class SyncEngine implements Synchroniser {
   readonly #scheduler: Scheduler;
   readonly #prefetcher: Prefetcher;
   readonly #exportWaits: ExportWaits;
+  readonly #links: LinkRecords;
 
   constructor(options: SyncOptions, deps: SyncDependencies) {
     const context = new SyncContext(options, deps);
@@ -48,6 +49,7 @@ export class SyncEngine implements Synchroniser {
       reach: (key) => this.#importer.reach(key),
       look: (key) => revalidator.look(key),
     });
+    this.#links = links;
     context.recheckLinks = (inode) => links.recheck(inode);
     const exporter: Exporter = new Exporter(context, {
       ...{ attempts, bases, conflicts, links, revalidator, uploader },
@@ -154,7 +156,7 @@ export class SyncEngine implements Synchroniser {
   status(): SyncStatus {
     const { state } = this.#context;
     const pending = state.inodes.pending();
-    const records = state.links.pending();
+    const records = this.#links.pending();
     const [tombstone] = state.journal.tombstones(Number.MAX_SAFE_INTEGER, 1);
     const since = [pending.oldestMs, records.oldestMs, tombstone?.sinceMs ?? 0];
     const oldest = since.filter((ms) => ms > 0);

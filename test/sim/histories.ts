@@ -387,17 +387,20 @@ export async function runTogether({ seed, steps, mutate }: History): Promise<voi
   /** Shown is what a user sees, so what a user means to replace; undefined where S3 is needed and does not answer. */
   const shown = async (
     path: string,
-  ): Promise<{ readonly text: string | undefined } | undefined> => {
+  ): Promise<{ readonly text: string | undefined; readonly names: number } | undefined> => {
     let text: string | undefined;
+    let names = 0;
     const isKnown = await attempt(async () => {
       // Each look may have a directory further down listed again.
       for (const _ of path.split("/")) {
         await volume.exists(path);
         await quiesce(volume);
       }
-      if (await volume.exists(path)) text = await volume.text(path);
+      if (!(await volume.exists(path))) return;
+      text = await volume.text(path);
+      names = (await volume.attributes(path)).linkCount;
     });
-    return isKnown ? { text } : undefined;
+    return isKnown ? { text, names } : undefined;
   };
   for (const path of ["f0", "f1", "d0/f0", "d1/f1"]) volume.bucket.putObject(path, token("first"));
   const faultChance = pick(random, [0, 0.05, 0.15]);
@@ -431,17 +434,24 @@ export async function runTogether({ seed, steps, mutate }: History): Promise<voi
     } else if (dice < 0.5) {
       const target = await shown(other);
       if (path !== other && target !== undefined) {
-        if (await attempt(() => volume.rename(path, other))) kill(target.text);
+        const inode = await volume.inode(path).catch(() => undefined);
+        const isSame = inode === (await volume.inode(other).catch(() => -1));
+        const isLast = target.names === 1 && !isSame;
+        if ((await attempt(() => volume.rename(path, other))) && isLast) kill(target.text);
       }
     } else if (dice < 0.56) {
       await attempt(() => volume.rename(pick(random, directories), pick(random, directories)));
     } else if (dice < 0.65) {
       const before = await shown(path);
-      if (before !== undefined && (await attempt(() => volume.remove(path)))) kill(before.text);
+      if (before !== undefined && (await attempt(() => volume.remove(path)))) {
+        if (before.names === 1) kill(before.text);
+      }
     } else if (dice < 0.68) {
       await attempt(() => volume.remove(pick(random, directories)));
     } else if (dice < 0.71) {
       await attempt(() => volume.makeDirectory(pick(random, directories)));
+    } else if (dice < 0.77) {
+      await attempt(() => volume.hardLink(path, other));
     } else if (dice < 0.9) {
       kill(volume.bucket.text(path));
       volume.bucket.putObject(path, token("remote"));

@@ -244,6 +244,43 @@ describe("a file with several names that others change", () => {
     assert.equal(volume.bucket.text("b"), "theirs");
   });
 
+  it("loses a further name to a copy of its own object, too", async () => {
+    await using volume = await linked();
+    await volume.patch("a", 0, "CON");
+    await volume.flush();
+    const { info, data } = {
+      info: volume.bucket.info("a"),
+      data: volume.bucket.bytes("a") ?? Buffer.alloc(0),
+    };
+    assert.ok(info?.metadata["s3files-link"] !== undefined);
+    volume.bucket.putObject("b", data, { metadata: info.metadata });
+    await volume.refresh();
+    await isOneFile(volume, ["a", "c"], "CONtent");
+    assert.equal(await volume.text("b"), "CONtent");
+    assert.equal((await volume.attributes("b")).linkCount, 1);
+  });
+
+  it("keeps its further names when its object becomes a symlink at S3", async () => {
+    await using volume = await linked();
+    await isOneFile(volume, ["a", "b", "c"], "content");
+    volume.bucket.putObject("a", "target", { metadata: { "file-permissions": "0120777" } });
+    await volume.refresh();
+    for (const path of ["a", "b", "c"]) {
+      const { type, linkCount } = await volume.attributes(path);
+      assert.deepEqual([type, linkCount], ["symlink", 3], path);
+    }
+  });
+
+  it("is not touched by a volume that may only read", async () => {
+    await using volume = await linked();
+    volume.bucket.putObject("b", "theirs");
+    await using reader = await new TestVolume({ store: volume.bucket, readOnly: true }).start();
+    assert.equal(await reader.text("b"), "theirs");
+    await isOneFile(reader, ["a", "c"], "content");
+    assert.equal(reader.engine.status().pendingFiles, 0);
+    assert.deepEqual(records(volume), [{ primary: "a", names: ["b", "c"] }]);
+  });
+
   it("goes on under its other names when somebody takes the one that it was to be moved to", async () => {
     await using volume = await linked();
     await volume.remove("a");
