@@ -131,6 +131,16 @@ export class ObjectStoreError extends Error {
   }
 }
 
+/** A multipart upload that is neither completed nor aborted. */
+export interface ListedUpload {
+  readonly key: ObjectKey;
+  readonly uploadId: string;
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly initiatedMs: number;
+  /** Who began it, where the store says so; opaque. */
+  readonly initiator?: string;
+}
+
 /** What any request may be given; an aborted one rejects with the signal's reason, and a mutation may have happened. */
 export interface RequestOptions {
   readonly signal?: AbortSignal;
@@ -234,6 +244,18 @@ export interface ObjectStore {
   ): Promise<Stored | PreconditionFailed>;
   /** Succeeds when the upload is gone already. */
   abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<void>;
+  /** Uploads begun and neither completed nor aborted whose keys begin with `prefix`: the first 1,000. */
+  listUploads(prefix: string, options?: RequestOptions): Promise<readonly ListedUpload[]>;
+  /** Whether anything was uploaded; false too when the upload is gone. */
+  hasParts(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<boolean>;
+  /**
+   * Asks for a readable copy of an archived object for some days: `asked` it is on its way · `ready` it is there.
+   */
+  restore(
+    key: ObjectKey,
+    days: number,
+    options?: RequestOptions,
+  ): Promise<{ readonly kind: "asked" | "ready" } | NotFound>;
 }
 
 /** A body that is in memory: chunks in order. */

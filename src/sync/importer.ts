@@ -15,6 +15,7 @@ import {
 import { isSameVersion, remoteObject } from "./object-version.ts";
 import { addDirectory, addObject, removeName } from "./remote-change.ts";
 import type { SyncContext } from "./sync-context.ts";
+import { findUnlisted } from "./unlisted.ts";
 import { markHeader } from "./write-mark.ts";
 
 /** What the importer tells the rest of the engine. */
@@ -125,6 +126,7 @@ export class Importer {
       token = page.nextToken;
     } while (token !== undefined);
     await this.#judgeSuspects(directory, prefix, findings);
+    await findUnlisted(context, directory, seen);
     let after = 0;
     for (;;) {
       const entries = state.entries.page(directory, after, 500);

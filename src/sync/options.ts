@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { WritesInFlight } from "../cache/in-flight.ts";
 import type { VolumeState } from "../cache/volume-state.ts";
 import type { ExportFence } from "../handover/export-fence.ts";
+import type { StoreAbilities } from "../probe/abilities.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 
@@ -46,6 +47,8 @@ export interface SyncDependencies {
   readonly writes: WritesInFlight;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the store was shown to do; absent: all that AWS's does. */
+  readonly abilities?: () => StoreAbilities;
   /** Whether this node still has the volume; absent: nobody can take it away. */
   readonly fence?: ExportFence;
   /**

@@ -61,7 +61,8 @@ export class Uploader {
    * can copy them (under another name, or with other headers).
    */
   kindFor(sizeBytes: number, absentBytes: number): "put" | "multipart" {
-    return sizeBytes > this.#partBytes || absentBytes > maxReadForPutBytes ? "multipart" : "put";
+    const isCopied = absentBytes > maxReadForPutBytes && this.#copiesParts;
+    return sizeBytes > this.#partBytes || isCopied ? "multipart" : "put";
   }
 
   /**
@@ -75,6 +76,11 @@ export class Uploader {
     return attempt.kind === "put"
       ? this.#put(content, headers, condition)
       : this.#multipart(content, headers, condition);
+  }
+
+  /** Whether S3 was shown to copy just the range that it is asked for; else unchanged bytes are read and sent. */
+  get #copiesParts(): boolean {
+    return this.#context.abilities().uploadPartCopy === "honoured";
   }
 
   /** Records that the request which changes the key is about to be sent. */
@@ -138,7 +144,7 @@ export class Uploader {
     const add = (start: number, end: number, isBase: boolean): void => {
       if (start < end) runs.push({ start, end, isBase });
     };
-    const limit = base === undefined ? 0 : baseSizeBytes;
+    const limit = base === undefined || !this.#copiesParts ? 0 : baseSizeBytes;
     const { extents } = this.#context.state;
     for (const segment of extents.segments(attempt.inode, 0, attempt.sizeBytes, "frozen")) {
       const isUnchanged = segment.kind === "absent" || segment.kind === "clean";

@@ -197,6 +197,20 @@ export class FaultyObjectStore implements ObjectStore {
     );
   }
 
+  listUploads(prefix: string, options?: RequestOptions) {
+    return this.#run("listUploads", prefix, options, () =>
+      this.#inner.listUploads(prefix, options),
+    );
+  }
+
+  hasParts(key: ObjectKey, uploadId: string, options?: RequestOptions) {
+    return this.#run("hasParts", key, options, () => this.#inner.hasParts(key, uploadId, options));
+  }
+
+  restore(key: ObjectKey, days: number, options?: RequestOptions) {
+    return this.#run("restore", key, options, () => this.#inner.restore(key, days, options));
+  }
+
   async #run<Answer>(
     operation: keyof ObjectStore,
     key: string,

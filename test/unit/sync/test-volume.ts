@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { type Log, silentLog } from "../../../src/base/log.ts";
 import { WritesInFlight } from "../../../src/cache/in-flight.ts";
 import { lostAndFoundName, VolumeState } from "../../../src/cache/volume-state.ts";
+import type { Gaps } from "../../../src/dev-s3/gaps.ts";
 import {
   createFileSystem,
   type DiskFileSystem,
 } from "../../../src/filesystem/create-file-system.ts";
 import type { ExportFence } from "../../../src/handover/export-fence.ts";
+import type { StoreAbilities } from "../../../src/probe/abilities.ts";
+import { CautiousObjectStore } from "../../../src/probe/cautious-object-store.ts";
 import type { ObjectStore } from "../../../src/s3/object-store.ts";
 import type { SyncOptions } from "../../../src/sync/options.ts";
 import { SyncEngine } from "../../../src/sync/sync-engine.ts";
@@ -48,6 +51,7 @@ export class TestVolume implements AsyncDisposable {
   readonly #fence: ExportFence | undefined;
   readonly #fileOptions: { readonly waitsForS3: boolean; readonly revalidatesAtOpen: boolean };
   readonly #log: Log;
+  readonly #abilities: StoreAbilities | undefined;
   state: VolumeState;
   engine: SyncEngine;
   files: DiskFileSystem;
@@ -67,10 +71,14 @@ export class TestVolume implements AsyncDisposable {
       fence?: ExportFence;
       waitsForS3?: boolean;
       revalidatesAtOpen?: boolean;
+      /** What the bucket lacks, and what the engine knows of that; absent: nothing. */
+      gaps?: Gaps;
+      abilities?: StoreAbilities;
     } = {},
   ) {
     const { prefix, random, versioned, log, store, fence, ...others } = options;
-    const { waitsForS3, revalidatesAtOpen, ...rest } = others;
+    const { waitsForS3, revalidatesAtOpen, gaps, abilities, ...rest } = others;
+    this.#abilities = abilities;
     this.#fence = fence;
     this.#fileOptions = {
       waitsForS3: waitsForS3 ?? false,
@@ -82,6 +90,7 @@ export class TestVolume implements AsyncDisposable {
       clock: this.clock,
       minPartBytes: sizes.minPart,
       versioned: versioned ?? false,
+      ...(gaps === undefined ? {} : { gaps }),
     });
     this.faults = new FaultyObjectStore(store ?? this.bucket, {
       clock: this.clock,
@@ -119,9 +128,14 @@ export class TestVolume implements AsyncDisposable {
     });
     const writes = new WritesInFlight({ maxStagedBytes: 64 * 1024 * 1024 });
     const shared = { state, writes, clock: this.clock, log: this.#log };
+    const abilities = this.#abilities;
     const engine = new SyncEngine(this.#options, {
       ...shared,
-      store: this.faults,
+      store:
+        abilities === undefined
+          ? this.faults
+          : new CautiousObjectStore(this.faults, () => abilities),
+      ...(abilities === undefined ? {} : { abilities: () => abilities }),
       ...(this.#fence === undefined ? {} : { fence: this.#fence }),
       failpoint: (at) => this.#failpoint(at),
     });
