@@ -127,6 +127,7 @@ export class VolumeServer {
       { ...spec, uploadMemoryBytes: Math.round(memoryLimitBytes * uploadShare) },
       {
         ...{ state, store, abilities, writes, clock, log: log.with({ component: "sync" }) },
+        initiator: () => this.#knowledge.initiator,
         ...(this.#hold.fence === undefined ? {} : { fence: this.#hold.fence }),
         ...(failpoint === undefined ? {} : { failpoint }),
       },

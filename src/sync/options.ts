@@ -49,6 +49,8 @@ export interface SyncDependencies {
   readonly log: Log;
   /** What the store was shown to do; absent: all that AWS's does. */
   readonly abilities?: () => StoreAbilities;
+  /** Who the store says has begun our multipart uploads. */
+  readonly initiator?: () => string | undefined;
   /** Whether this node still has the volume; absent: nobody can take it away. */
   readonly fence?: ExportFence;
   /**

@@ -3,6 +3,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Exporter } from "./exporter.ts";
 import { type Fence, Superseded } from "./fence.ts";
 import { isUnavailable } from "./fs-error.ts";
+import { abortLostUploads, lostUploadsDueMs } from "./lost-uploads.ts";
 import type { FlushResult } from "./options.ts";
 import type { Problems } from "./problems.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -210,6 +211,8 @@ export class Scheduler {
 
   #wakeForDeletions(): void {
     const { state } = this.#context;
+    const sweepMs = lostUploadsDueMs(this.#context);
+    if (sweepMs !== undefined) this.#wakeAt(Math.max(sweepMs, this.#context.nowMs() + 60_000));
     const [oldest] = state.journal.tombstones(Number.MAX_SAFE_INTEGER, 1);
     if (oldest === undefined) return;
     const nowMs = this.#context.nowMs();
@@ -266,6 +269,7 @@ export class Scheduler {
       }
     }
     await this.#attempts.abortLeft();
+    await abortLostUploads(this.#context);
   }
 
   /**

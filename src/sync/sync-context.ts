@@ -23,6 +23,8 @@ export class SyncContext {
   readonly failpoint: (name: string) => void;
   /** What the store was shown to do. Conditions are the store's own affair: see `CautiousObjectStore`. */
   readonly abilities: () => StoreAbilities;
+  /** Who the store says has begun our uploads, where that is known. */
+  readonly initiator: () => string | undefined;
   /**
    * Held by whatever changes where an inode's object is: an export, the settling of an attempt, a detachment from
    * a base. Nobody who holds one waits for another, but for {@link keyLocks}.
@@ -43,6 +45,7 @@ export class SyncContext {
     this.clock = deps.clock;
     this.log = deps.log.with({ component: "sync", volume: options.volumeId });
     this.failpoint = deps.failpoint ?? (() => {});
+    this.initiator = deps.initiator ?? (() => undefined);
     this.abilities = deps.abilities ?? (() => allHonoured);
   }
 

@@ -11,6 +11,8 @@ import {
 } from "../s3/object-store.ts";
 import { FsError } from "../vfs/error.ts";
 import { detailOf } from "./attempt-detail.ts";
+import { isUnavailable, isUnsent } from "./fs-error.ts";
+import { creating } from "./lost-uploads.ts";
 import { Semaphore } from "./semaphore.ts";
 import type { SyncContext } from "./sync-context.ts";
 import { type PlannedPart, planParts, type SourceRun } from "./upload-plan.ts";
@@ -111,14 +113,24 @@ export class Uploader {
   ): Promise<Stored | PreconditionFailed> {
     const { store, state, signal } = this.#context;
     const { attempt } = content;
+    this.#context.transaction(() => creating(state, attempt));
     await state.db.sync();
-    const uploadId = await store.createMultipart(attempt.key, headers, { signal });
+    let uploadId: string;
+    try {
+      uploadId = await store.createMultipart(attempt.key, headers, { signal });
+    } catch (error) {
+      // Refused, or never sent: there is no upload.
+      if (isUnsent(error) || (!isUnavailable(error) && !signal.aborted)) {
+        this.#context.transaction(() => state.journal.put(attempt));
+      }
+      throw error;
+    }
     const begun: Attempt = { ...attempt, uploadId };
     this.#context.transaction(() => state.journal.put(begun));
     const plan = planParts(attempt.sizeBytes, this.#runs(content), {
       minPartBytes: this.#minPartBytes,
       partBytes: this.#partBytes,
-      maxCopyBytes: 5 * 1024 * mebi,
+      maxPartBytes: 5 * 1024 * mebi,
       maxParts: 10_000,
     });
     const parts: UploadedPart[] = [];

@@ -364,6 +364,11 @@ export class MemoryObjectStore implements ObjectStore {
     return { kind: object.info.archived === true ? "asked" : "ready" };
   }
 
+  /** An error as this bucket throws it. */
+  failure(code: ObjectStoreError["code"], s3Code: string, status: number): ObjectStoreError {
+    return new ObjectStoreError(code, `Bucket ${this.#bucket}: ${s3Code}`, { s3Code, status });
+  }
+
   /** Counts the request and yields once, so that no caller relies on an answer in the same turn. */
   async #begin(operation: keyof ObjectStore, key: string, options?: RequestOptions): Promise<void> {
     options?.signal?.throwIfAborted();

@@ -52,6 +52,7 @@ export class TestVolume implements AsyncDisposable {
   readonly #fileOptions: { readonly waitsForS3: boolean; readonly revalidatesAtOpen: boolean };
   readonly #log: Log;
   readonly #abilities: StoreAbilities | undefined;
+  readonly #initiator: string | undefined;
   state: VolumeState;
   engine: SyncEngine;
   files: DiskFileSystem;
@@ -74,10 +75,13 @@ export class TestVolume implements AsyncDisposable {
       /** What the bucket lacks, and what the engine knows of that; absent: nothing. */
       gaps?: Gaps;
       abilities?: StoreAbilities;
+      /** Who the bucket says has begun our uploads. */
+      initiator?: string;
     } = {},
   ) {
     const { prefix, random, versioned, log, store, fence, ...others } = options;
-    const { waitsForS3, revalidatesAtOpen, gaps, abilities, ...rest } = others;
+    const { waitsForS3, revalidatesAtOpen, gaps, abilities, initiator, ...rest } = others;
+    this.#initiator = initiator;
     this.#abilities = abilities;
     this.#fence = fence;
     this.#fileOptions = {
@@ -137,6 +141,7 @@ export class TestVolume implements AsyncDisposable {
           : new CautiousObjectStore(this.faults, () => abilities),
       ...(abilities === undefined ? {} : { abilities: () => abilities }),
       ...(this.#fence === undefined ? {} : { fence: this.#fence }),
+      initiator: () => this.#initiator,
       failpoint: (at) => this.#failpoint(at),
     });
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = this.#options;
