@@ -92,7 +92,10 @@ export class VolumeServer {
     this.#spec = spec;
     this.#log = log;
     const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const state = new VolumeState({ folder: join(folder, "state"), prefix: spec.prefix, bootId });
+    const state = new VolumeState({
+      ...{ folder: join(folder, "state"), prefix: spec.prefix, bootId },
+      exportsLostAndFound: spec.lostAndFound === "bucket",
+    });
     this.#state = state;
     const { bucket, endpoint, region, forcePathStyle, caBundle, memoryLimitBytes } = spec;
     this.#store = new S3ObjectStore(
@@ -133,7 +136,7 @@ export class VolumeServer {
       },
     );
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = spec;
-    const { capacityBytes, cacheSizeBytes } = spec;
+    const { capacityBytes, cacheSizeBytes, expireAfterLastAccessMs: expireAfterMs } = spec;
     // The errors of an export at close belong to the last WRITE or COMMIT: clients drop the status of CLOSE.
     const revalidatesAtOpen = spec.consistency === "close-to-open";
     const waitsForS3 = spec.fsyncTo === "s3" || revalidatesAtOpen;
@@ -142,7 +145,8 @@ export class VolumeServer {
       const fileSystem = createFileSystem(
         {
           ...{ volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode, cacheSizeBytes },
-          ...{ waitsForS3, revalidatesAtOpen },
+          ...{ waitsForS3, revalidatesAtOpen, showsDefaults: spec.statMetadata === "listing" },
+          ...(expireAfterMs === undefined ? {} : { expireAfterMs }),
           ...(capacityBytes === 0 ? {} : { capacityBytes }),
         },
         {
@@ -272,7 +276,8 @@ export class VolumeServer {
   usage(): VolumeUsage {
     const { files, bytes } = this.#state.inodes.usage();
     const { capacityBytes } = this.#spec;
-    return { ...this.#pending(), capacityBytes, usedBytes: bytes, usedInodes: files };
+    const { conflicts } = this.#sync.status();
+    return { ...this.#pending(), capacityBytes, usedBytes: bytes, usedInodes: files, conflicts };
   }
 
   /** Results by operation, and the compounds that have begun a change and are not answered. */
@@ -311,7 +316,8 @@ export class VolumeServer {
   #leftover(): Leftover {
     const { entries, journal } = this.#state;
     const name = lostAndFoundName(this.#spec.volumeId) as FileName;
-    const lost = entries.get(rootInode, name)?.inode;
+    // What is exported is not left on this node.
+    const lost = this.#state.exportsLostAndFound ? undefined : entries.get(rootInode, name)?.inode;
     const sinceMs = Number(this.#clock.nowNs() / 1_000_000n) - rememberAttemptsMs;
     return {
       ...this.#pending(),

@@ -41,6 +41,8 @@ export interface ObjectHeaders {
   readonly bucketKey?: string;
   /** How many tags the object had, as HEAD says; not sent. What they are, {@link ObjectStore.tags} says. */
   readonly tagCount?: number;
+  /** The object could not be read when HEAD said this; not sent. */
+  readonly archived?: boolean;
   /** Tags to write, as `x-amz-tagging` spells them: a query string. Never in the answer to a HEAD. */
   readonly tags?: string;
   /** User metadata by name without `x-amz-meta-`, names in lower case. */
@@ -48,10 +50,7 @@ export interface ObjectHeaders {
 }
 
 /** What HEAD says of an object. */
-export interface ObjectInfo extends ObjectVersion, ObjectHeaders {
-  /** Set while an archived object cannot be read. */
-  readonly archived?: boolean;
-}
+export interface ObjectInfo extends ObjectVersion, ObjectHeaders {}
 
 /** The state that the destination must be in: missing (`"absent"`), exactly this ETag, or anything. */
 export type Condition = "absent" | ETag | "any";

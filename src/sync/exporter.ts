@@ -221,7 +221,7 @@ export class Exporter {
         ? context.absentRanges(row).reduce((sum, { start, end }) => sum + end - start, 0)
         : 0;
     const mark = writeMark(state.db.volumeUuid, { inode: row.id, generation, attempt: id });
-    const { tags: _, ...kept } = row.headers ?? { metadata: {} };
+    const { tags: _, archived: __, ...kept } = row.headers ?? { metadata: {} };
     const headers: ObjectHeaders = {
       ...this.#defaults(row),
       ...kept,

@@ -176,9 +176,10 @@ export class Importer {
     if (row === undefined) return false;
     const before = row.change;
     const { sequence, findings, seen } = run;
+    const { exportsLostAndFound } = context.state;
     findings.hidden += page.skipped;
     const nameOf = (part: string): FileName | undefined => {
-      const listed = listedName(part, directory === rootInode);
+      const listed = listedName(part, directory === rootInode, exportsLostAndFound);
       if (listed.kind === "name") {
         seen.add(listed.name);
         return listed.name;
@@ -363,7 +364,7 @@ export class Importer {
         }
         return;
       }
-      const listed = listedName(part, row.id === rootInode);
+      const listed = listedName(part, row.id === rootInode, state.exportsLostAndFound);
       if (listed.kind !== "name") return;
       const isKnown = !run.fill.has(row.id);
       const before = row.change;

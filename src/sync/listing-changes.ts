@@ -1,6 +1,6 @@
 import type { EntryRow } from "../cache/entries.ts";
 import type { InodeRow } from "../cache/inodes.ts";
-import { isLocalName, rootInode } from "../cache/volume-state.ts";
+import { rootInode } from "../cache/volume-state.ts";
 import type { ListedObject, ObjectKey } from "../s3/object-store.ts";
 import type { FileName } from "../vfs/name.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
@@ -168,7 +168,7 @@ export function removeUnlisted(
   sequence: number,
 ): void {
   const { inodes, entries } = context.state;
-  if (isLocalName(entry.name, directory.id === rootInode)) return;
+  if (context.state.isLocal(entry.name, directory.id === rootInode)) return;
   const row = inodes.get(entry.inode);
   if (row === undefined || !context.isClean(row)) return;
   const key = `${prefix}${entry.name}${row.type === "directory" ? "/" : ""}` as ObjectKey;

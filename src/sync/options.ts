@@ -28,6 +28,10 @@ export interface SyncOptions {
   /** Encryption of objects that have no KMS key of their own; absent: the bucket's own. */
   readonly sse?: string;
   readonly kmsKeyId?: string;
+  /** What opening an archived object does; absent: it fails at once. */
+  readonly archivedObjects?: "restore";
+  /** Files show the volume's defaults until they are used: nobody is asked for their own attributes before. */
+  readonly statMetadata?: "listing";
   /** Nothing is exported. */
   readonly readOnly: boolean;
   /** Files exported at the same time; absent: 16. */

@@ -1,4 +1,5 @@
 import type { InodeNumber } from "../vfs/attributes.ts";
+import { Archives } from "./archives.ts";
 import { Attempts } from "./attempts.ts";
 import { Bases } from "./bases.ts";
 import { Conflicts } from "./conflicts.ts";
@@ -32,6 +33,7 @@ export class SyncEngine implements Synchroniser {
   readonly #scheduler: Scheduler;
   readonly #prefetcher: Prefetcher;
   readonly #exportWaits: ExportWaits;
+  readonly #archives: Archives;
 
   constructor(options: SyncOptions, deps: SyncDependencies) {
     const context = new SyncContext(options, deps);
@@ -56,6 +58,7 @@ export class SyncEngine implements Synchroniser {
     const fence = new Fence(context, deps.fence);
     this.#scheduler = new Scheduler(context, { exporter, tombstones, attempts, problems, fence });
     this.#exportWaits = new ExportWaits(context, (inode) => this.#scheduler.exportNow(inode));
+    this.#archives = new Archives(context);
     context.onChanged = () => this.#scheduler.changed();
     this.#prefetcher = new Prefetcher(context, fetcher);
     this.#importer = new Importer(context, {
@@ -92,6 +95,10 @@ export class SyncEngine implements Synchroniser {
 
   openReady(inode: InodeNumber): Promise<void> | undefined {
     return this.#revalidator.openReady(inode);
+  }
+
+  archiveReady(inode: InodeNumber): Promise<void> | undefined {
+    return this.#archives.ready(inode);
   }
 
   openFresh(inode: InodeNumber): Promise<void> | undefined {

@@ -1,4 +1,4 @@
-import { isLocalName, rootInode } from "../cache/volume-state.ts";
+import { rootInode } from "../cache/volume-state.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
@@ -21,7 +21,7 @@ export async function findUnlisted(
     if (last === undefined) return;
     after = last.cookie;
     for (const { name, inode } of entries) {
-      if (seen.has(name) || isLocalName(name, directory === rootInode)) continue;
+      if (seen.has(name) || state.isLocal(name, directory === rootInode)) continue;
       for (const key of keysOf(context, inode)) {
         if ((await store.head(key, { signal })).kind === "notFound") continue;
         seen.add(name);

@@ -9,6 +9,7 @@ import {
   createFileSystem,
   type DiskFileSystem,
 } from "../../../src/filesystem/create-file-system.ts";
+import type { FileSystemOptions } from "../../../src/filesystem/options.ts";
 import type { ExportFence } from "../../../src/handover/export-fence.ts";
 import type { StoreAbilities } from "../../../src/probe/abilities.ts";
 import { CautiousObjectStore } from "../../../src/probe/cautious-object-store.ts";
@@ -49,10 +50,11 @@ export class TestVolume implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "s3files-sync-"));
   readonly #options: SyncOptions;
   readonly #fence: ExportFence | undefined;
-  readonly #fileOptions: { readonly waitsForS3: boolean; readonly revalidatesAtOpen: boolean };
+  readonly #fileOptions: Partial<FileSystemOptions>;
   readonly #log: Log;
   readonly #abilities: StoreAbilities | undefined;
   readonly #initiator: string | undefined;
+  readonly #exportsLostAndFound: boolean;
   state: VolumeState;
   engine: SyncEngine;
   files: DiskFileSystem;
@@ -75,18 +77,24 @@ export class TestVolume implements AsyncDisposable {
       /** What the bucket lacks, and what the engine knows of that; absent: nothing. */
       gaps?: Gaps;
       abilities?: StoreAbilities;
+      exportsLostAndFound?: boolean;
+      expireAfterMs?: number;
       /** Who the bucket says has begun our uploads. */
       initiator?: string;
     } = {},
   ) {
     const { prefix, random, versioned, log, store, fence, ...others } = options;
-    const { waitsForS3, revalidatesAtOpen, gaps, abilities, initiator, ...rest } = others;
+    const { waitsForS3, revalidatesAtOpen, gaps, abilities, initiator, ...more } = others;
+    const { exportsLostAndFound, expireAfterMs, ...rest } = more;
+    this.#exportsLostAndFound = exportsLostAndFound ?? false;
     this.#initiator = initiator;
     this.#abilities = abilities;
     this.#fence = fence;
     this.#fileOptions = {
       waitsForS3: waitsForS3 ?? false,
       revalidatesAtOpen: revalidatesAtOpen ?? false,
+      showsDefaults: rest.statMetadata === "listing",
+      ...(expireAfterMs === undefined ? {} : { expireAfterMs }),
     };
     this.prefix = prefix ?? "";
     this.#log = log ?? silentLog;
@@ -129,6 +137,7 @@ export class TestVolume implements AsyncDisposable {
       prefix: this.prefix,
       bootId: `boot-${this.#boot}`,
       ballastBytes: 0,
+      exportsLostAndFound: this.#exportsLostAndFound,
     });
     const writes = new WritesInFlight({ maxStagedBytes: 64 * 1024 * 1024 });
     const shared = { state, writes, clock: this.clock, log: this.#log };
