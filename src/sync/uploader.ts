@@ -20,6 +20,8 @@ import { type PlannedPart, planParts, type SourceRun } from "./upload-plan.ts";
 const mebi = 1024 * 1024;
 /** Read from the base object into a PUT rather than copied by S3 in three requests. */
 const maxReadForPutBytes = mebi;
+/** The largest object that S3 copies in one request. */
+const maxCopyBytes = 5 * 1024 * mebi;
 /** Zeros for holes, shared by all bodies. */
 const zeros = Buffer.alloc(mebi);
 /** Parts of one file on their way at the same time. */
@@ -60,9 +62,19 @@ export class Uploader {
 
   /**
    * Whether a file goes up as one PUT or in parts: parts when it is large, or when S3 has most of its bytes and
-   * can copy them (under another name, or with other headers).
+   * can copy them (under another name, or with other headers). `copied` where S3 has all of them, and is known to copy
+   * an object onto what is expected there, and onto nothing else.
    */
-  kindFor(sizeBytes: number, absentBytes: number): "put" | "multipart" {
+  kindFor(
+    sizeBytes: number,
+    absentBytes: number,
+    copied?: { readonly isOntoObject: boolean },
+  ): "put" | "multipart" | "copy" {
+    if (copied !== undefined && sizeBytes <= maxCopyBytes) {
+      const { copyIfAbsent, copyIfMatch, copySourceIfMatch } = this.#context.abilities();
+      const condition = copied.isOntoObject ? copyIfMatch : copyIfAbsent;
+      if (condition === "honoured" && copySourceIfMatch === "honoured") return "copy";
+    }
     const isCopied = absentBytes > maxReadForPutBytes && this.#copiesParts;
     return sizeBytes > this.#partBytes || isCopied ? "multipart" : "put";
   }
@@ -75,9 +87,24 @@ export class Uploader {
     const { attempt } = content;
     const condition: Condition = attempt.expected ?? "absent";
     const { headers } = detailOf(attempt);
+    if (attempt.kind === "copy") return this.#copy(content, headers, condition);
     return attempt.kind === "put"
       ? this.#put(content, headers, condition)
       : this.#multipart(content, headers, condition);
+  }
+
+  /** A refusal does not say whether source or destination is another: the exporter looks at both. */
+  async #copy(
+    { attempt, base }: FrozenContent,
+    headers: ObjectHeaders,
+    condition: Condition,
+  ): Promise<Stored | PreconditionFailed> {
+    const { store, signal } = this.#context;
+    if (base === undefined) throw new Error(`Attempt ${attempt.id} copies nothing`);
+    await this.#markSent(attempt);
+    const source = { key: base.key, ifMatch: base.etag };
+    const answer = await store.copy(source, attempt.key, headers, condition, { signal });
+    return answer.kind === "notFound" ? { kind: "preconditionFailed" } : answer;
   }
 
   /** Whether S3 was shown to copy just the range that it is asked for; else unchanged bytes are read and sent. */

@@ -262,7 +262,7 @@ export class MemoryObjectStore implements ObjectStore {
     const from = this.#source(source.key, source.ifMatch, "copy-source-if-match");
     if ("kind" in from) return from;
     return this.#holds(key, condition, "copy")
-      ? stored(this.#commit(key, from.data, headers))
+      ? stored(this.#commit(key, from.data, withTags(headers, from.tags)))
       : preconditionFailed;
   }
 
@@ -465,6 +465,11 @@ export class MemoryObjectStore implements ObjectStore {
       if (compareUtf8(name, after) > 0) yield [name, cut !== -1];
     }
   }
+}
+
+/** A copy has the source's tags unless it is given others. */
+function withTags(headers: ObjectHeaders, tags: string | undefined): ObjectHeaders {
+  return headers.tags !== undefined || tags === undefined ? headers : { ...headers, tags };
 }
 
 function stored({ etag, versionId }: ObjectInfo): Stored {

@@ -59,6 +59,17 @@ async function attempt(run: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** Asks again for as long as S3 does not answer. */
+async function patiently<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof FsError) || error.code !== "DELAY" || tries === 100) throw error;
+    }
+  }
+}
+
 async function tree(volume: TestVolume, at = ""): Promise<Map<string, Buffer | "directory">> {
   const found = new Map<string, Buffer | "directory">();
   for (const name of await volume.list(at)) {
@@ -135,17 +146,17 @@ function addFaults(volume: TestVolume, chance: number, random: Random): void {
   volume.faults.add({ chance, action: { kind: "fail" } });
   volume.faults.add({ chance: chance / 2, action: { kind: "fail", error: unreachable() } });
   volume.faults.add({
-    operation: ["put", "completeMultipart", "delete"],
+    operation: ["put", "copy", "completeMultipart", "delete"],
     chance: chance / 2,
     action: { kind: "refuse" },
   });
   volume.faults.add({
-    operation: ["put", "completeMultipart", "delete", "createMultipart"],
+    operation: ["put", "copy", "completeMultipart", "delete", "createMultipart"],
     chance: chance / 2,
     action: { kind: "late", delayMs: Math.floor(random() * latestMs) },
   });
   volume.faults.add({
-    operation: ["put", "completeMultipart", "delete", "createMultipart"],
+    operation: ["put", "copy", "completeMultipart", "delete", "createMultipart"],
     chance,
     action: { kind: "lose" },
   });
@@ -251,7 +262,7 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
         if (old === undefined) model.set(path, Buffer.alloc(0));
         if (await attempt(() => volume.write(path, data))) model.set(path, data);
         else {
-          const now = await volume.attributes(path);
+          const now = await patiently(() => volume.attributes(path));
           assert.equal(now.sizeBytes, 0);
           model.set(path, Buffer.alloc(0));
         }

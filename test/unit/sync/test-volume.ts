@@ -23,6 +23,7 @@ import { type FileName, fileName } from "../../../src/vfs/name.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { FaultyObjectStore } from "../../fakes/faulty-object-store.ts";
 import { MemoryObjectStore } from "../../fakes/memory-object-store.ts";
+import { FallenDisk } from "../../sim/fallen-disk.ts";
 
 /** Parts are small here, so that a test of many parts needs no many bytes. */
 export const sizes = { part: 64 * 1024, minPart: 16 * 1024 } as const;
@@ -47,6 +48,7 @@ export class TestVolume implements AsyncDisposable {
   readonly bucket: MemoryObjectStore;
   readonly faults: FaultyObjectStore;
   readonly prefix: string;
+  #place = "volume";
   readonly #folder = mkdtempSync(join(tmpdir(), "s3files-sync-"));
   readonly #options: SyncOptions;
   readonly #fence: ExportFence | undefined;
@@ -59,8 +61,12 @@ export class TestVolume implements AsyncDisposable {
   engine: SyncEngine;
   files: DiskFileSystem;
   #boot = 1;
-  /** The failpoint at which the volume is killed, and after how many passes. */
-  #kill: { readonly name: string; left: number } | undefined;
+  /** The failpoint at which the volume is killed, and after how many passes; with `power`, the machine with it. */
+  #kill: { readonly name: string; left: number; readonly power?: () => number } | undefined;
+  #disk: FallenDisk | undefined;
+  /** What a power cut has left, until the next process begins with it. */
+  #fallen: string | undefined;
+  #falls = 0;
   isDead = false;
 
   constructor(
@@ -133,7 +139,7 @@ export class TestVolume implements AsyncDisposable {
 
   #open(): { state: VolumeState; engine: SyncEngine; files: DiskFileSystem } {
     const state = new VolumeState({
-      folder: join(this.#folder, "volume"),
+      folder: join(this.#folder, this.#place),
       prefix: this.prefix,
       bootId: `boot-${this.#boot}`,
       ballastBytes: 0,
@@ -183,6 +189,7 @@ export class TestVolume implements AsyncDisposable {
     this.#kill.left -= 1;
     if (this.#kill.left > 0) return;
     this.isDead = true;
+    if (this.#kill.power !== undefined) this.#fall(this.#kill.power);
     // A dead process hears no answer any more, and does nothing about it.
     void this.engine.stop();
     this.faults.add({ action: { kind: "fail", error: new Killed("dead") as never } });
@@ -190,8 +197,25 @@ export class TestVolume implements AsyncDisposable {
   }
 
   /** Kills the volume the `nth` time that it passes a failpoint. */
-  killAt(failpoint: string, nth = 1): void {
-    this.#kill = { name: failpoint, left: nth };
+  killAt(failpoint: string, nth = 1, power?: () => number): void {
+    this.#kill = { name: failpoint, left: nth, ...(power === undefined ? {} : { power }) };
+  }
+
+  /** Notes from now on what of this process's state is on the disk; needed before a power cut. */
+  watchDisk(): void {
+    this.#disk = new FallenDisk(join(this.#folder, this.#place), this.state);
+  }
+
+  #fall(random: () => number): void {
+    if (this.#disk === undefined) throw new Error("watchDisk() was not called");
+    this.#fallen = `volume-${++this.#falls}`;
+    this.#disk.fall(join(this.#folder, this.#fallen), random);
+  }
+
+  /** Cuts the machine's power now, unless a failpoint has done so, and starts the volume after the reboot. */
+  async cutPower(random: () => number): Promise<void> {
+    if (this.#fallen === undefined) this.#fall(random);
+    await this.restart({ reboot: true });
   }
 
   /** Ends this process, as a kill does once a failpoint was hit, and starts the next; the bucket's faults are gone. */
@@ -200,7 +224,10 @@ export class TestVolume implements AsyncDisposable {
     this.faults.clear();
     this.#kill = undefined;
     this.isDead = false;
-    if (options.reboot === true) this.#boot += 1;
+    if (options.reboot === true || this.#fallen !== undefined) this.#boot += 1;
+    if (this.#fallen !== undefined) this.#place = this.#fallen;
+    this.#fallen = undefined;
+    this.#disk = undefined;
     Object.assign(this, this.#open());
     await this.start();
   }
@@ -254,7 +281,7 @@ export class TestVolume implements AsyncDisposable {
     return at;
   }
 
-  async #place(path: string): Promise<{ directory: InodeNumber; name: FileName }> {
+  async #placeOf(path: string): Promise<{ directory: InodeNumber; name: FileName }> {
     const cut = path.lastIndexOf("/");
     return {
       directory: await this.inode(path.slice(0, Math.max(0, cut))),
@@ -273,7 +300,7 @@ export class TestVolume implements AsyncDisposable {
   }
 
   async create(path: string): Promise<InodeNumber> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     const made = await this.call((call) =>
       this.files.createFile(call, place.directory, place.name, { kind: "unchecked" }, {}),
     );
@@ -364,14 +391,14 @@ export class TestVolume implements AsyncDisposable {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     await this.call((call) =>
       this.files.createNode(call, place.directory, place.name, { type: "directory" }, {}),
     );
   }
 
   async link(path: string, target: string): Promise<void> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     await this.call((call) =>
       this.files.createNode(
         call,
@@ -389,12 +416,12 @@ export class TestVolume implements AsyncDisposable {
   }
 
   async remove(path: string): Promise<void> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     await this.call((call) => this.files.remove(call, place.directory, place.name));
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const [source, target] = [await this.#place(from), await this.#place(to)];
+    const [source, target] = [await this.#placeOf(from), await this.#placeOf(to)];
     await this.call((call) => this.files.rename(call, source, target));
   }
 
