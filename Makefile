@@ -46,7 +46,7 @@ bench: setup-bench
 soak: setup-test
 	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 S3FILES_FUZZ=1000000 S3FILES_INTERRUPTS=13 mocha --forbid-only \
 	  test/protocol/fuzz.test.ts test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts test/e2e/demo-interrupt.test.ts
-	@mocha test/sim/mutants.soak.ts
+	@mocha test/integration/sync-budget.soak.ts test/sim/mutants.soak.ts
 	@node test/sim/run.ts --runs 1000
 
 reference: setup-reference

@@ -59,6 +59,8 @@ export class VolumeState {
   readonly ballast: Ballast;
   /** Key prefix of the volume: empty or ending in `/`. */
   readonly prefix: string;
+  /** Lost+found is a directory like any other, and goes to the bucket; else it stays on this node. */
+  readonly exportsLostAndFound: boolean;
   readonly #log: Log;
   readonly #garbage = new Map<InodeNumber, Set<number>>();
   #collecting: Promise<void> | undefined;
@@ -73,9 +75,12 @@ export class VolumeState {
     readonly log?: Log;
     /** Size of the ballast; absent: 8 MiB. */
     readonly ballastBytes?: number;
+    /** Absent: false. */
+    readonly exportsLostAndFound?: boolean;
   }) {
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.prefix = options.prefix;
+    this.exportsLostAndFound = options.exportsLostAndFound ?? false;
     this.#log = options.log ?? silentLog;
     this.db = new VolumeDatabase(join(options.folder, "volume.db"), options.bootId);
     this.inodes = new InodeTable(this.db);
@@ -87,13 +92,18 @@ export class VolumeState {
     this.ballast = new Ballast(join(options.folder, "ballast"), options.ballastBytes ?? 8 << 20);
   }
 
+  /** Whether a name stays on this node, see {@link isLocalName}. */
+  isLocal(name: FileName, atRoot: boolean): boolean {
+    return isLocalName(name, atRoot && !this.exportsLostAndFound);
+  }
+
   /** What `name` in `directory` stands for. */
   place(directory: InodeNumber, name: FileName, isDirectory: boolean): Place {
     const path = this.entries.path(directory, rootInode);
     if (path === undefined) return { kind: "nameless" };
     const names = [...path, name];
     if (names[0] === reservedName) return { kind: "reserved" };
-    if (names.some((part, depth) => isLocalName(part, depth === 0))) return { kind: "local" };
+    if (names.some((part, depth) => this.isLocal(part, depth === 0))) return { kind: "local" };
     const key = `${this.prefix}${names.join("/")}${isDirectory ? "/" : ""}`;
     if (Buffer.byteLength(key) > 1024) return { kind: "tooLong" };
     return { kind: "object", key: objectKey(key) };

@@ -36,6 +36,14 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: "local versions of files that S3 has won over",
     load: async () => (await import("./conflicts.ts")).conflictsCommand,
   },
+  unmappable: {
+    summary: "keys of a volume that cannot be paths",
+    load: async () => (await import("./unmappable.ts")).unmappableCommand,
+  },
+  doctor: {
+    summary: "whether a volume's bucket can be used, and what its store can do",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
   release: {
     summary: "takes a volume from a node that will not come back",
     load: async () => (await import("./release.ts")).releaseCommand,

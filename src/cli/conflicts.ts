@@ -34,8 +34,12 @@ export const conflictsCommand: Command = {
 export function conflictsText(volumeId: string, { directory, files }: Conflicts): string {
   if (files.length === 0) return `${volumeId}: no conflicts\n`;
   const lines = files.map(
-    ({ name, sizeBytes, changedMs }) =>
-      `  ${directory}/${name}  ${bytes(sizeBytes)}  ${new Date(changedMs).toISOString()}\n`,
+    ({ name, sizeBytes, changedMs, key, reason, atMs, baseEtag, wonEtag }) => {
+      const file = `  ${directory}/${name}  ${bytes(sizeBytes)}  ${new Date(atMs ?? changedMs).toISOString()}\n`;
+      if (key === undefined) return file;
+      const versions = `from ${baseEtag ?? "nothing"}, S3 has ${wonEtag ?? "nothing"}`;
+      return `${file}    of key ${JSON.stringify(key)}: ${reason} (${versions})\n`;
+    },
   );
   return `${volumeId}: S3 has won over ${files.length} local versions; mv takes one back, rm gives it up\n${lines.join("")}`;
 }

@@ -1,7 +1,17 @@
+import { type Gap, parseGaps } from "../dev-s3/gaps.ts";
 import { startDevS3 } from "../dev-s3/server.ts";
-import { type Command, CommandError } from "./arguments.ts";
+import { type Command, CommandError, UsageError } from "./arguments.ts";
 import { processLog } from "./log.ts";
 import { aborted } from "./shutdown.ts";
+
+function gapsOf(names: readonly string[]): readonly Gap[] {
+  try {
+    return [...parseGaps(names)];
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new UsageError(cause.message, { cause });
+    throw cause;
+  }
+}
 
 const most = Number.MAX_SAFE_INTEGER;
 
@@ -19,6 +29,7 @@ export const devS3Command: Command = {
     "latency-ms": { value: "N", help: "wait before each answer" },
     "bandwidth-bytes-per-second": { value: "N", help: "of each connection, each way" },
     "restore-delay-ms": { value: "N", help: "how long RestoreObject takes; default: 0" },
+    gap: { value: "NAME", repeated: true, help: "what other servers lack; see src/dev-s3/gaps.ts" },
     json: { help: "print the ready line as JSON" },
   },
   notes: `
@@ -42,6 +53,7 @@ machine at <endpoint>/_dev-s3/…, see src/dev-s3/README.md.`,
       ...(bandwidth === undefined ? {} : { bandwidthBytesPerSecond: bandwidth }),
       latencyMs: args.integer("latency-ms", { least: 0, most: 3_600_000 }) ?? 0,
       restoreDelayMs: args.integer("restore-delay-ms", { least: 0, most }) ?? 0,
+      gaps: gapsOf(args.list("gap")),
       buckets: args.list("bucket"),
       log: processLog(config, "dev-s3"),
     }).catch((cause: unknown) => {

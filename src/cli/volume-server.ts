@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { VolumeDatabase } from "../cache/database.ts";
 import { WritesInFlight } from "../cache/in-flight.ts";
 import { lostFiles } from "../cache/lost-and-found.ts";
 import { lostAndFoundName, rootInode, VolumeState } from "../cache/volume-state.ts";
@@ -19,6 +20,8 @@ import type { VolumeSpec } from "../control/volume-spec.ts";
 import { createFileSystem, type DiskFileSystem } from "../filesystem/create-file-system.ts";
 import { NfsServer } from "../nfs4/nfs-server.ts";
 import { NfsCounters } from "../nfs4/observer.ts";
+import { CautiousObjectStore } from "../probe/cautious-object-store.ts";
+import { type ProbeRecords, StoreKnowledge } from "../probe/store-knowledge.ts";
 import { checkBucket } from "../s3/check-bucket.ts";
 import type { CredentialsProvider } from "../s3/credentials.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
@@ -32,6 +35,18 @@ export interface VolumeServerDependencies {
   readonly credentials: CredentialsProvider;
   readonly log: Log;
   readonly failpoint?: (name: string) => void;
+}
+
+/** What was found out about the store, in the volume's database. */
+function probeRecords(db: VolumeDatabase): ProbeRecords {
+  const [kind, key] = ["probe", Buffer.from("store")] as const;
+  return {
+    load: () => {
+      const [record] = db.scan(kind);
+      return record === undefined ? undefined : Buffer.from(record.value).toString();
+    },
+    save: (text) => db.transaction(() => db.put(kind, key, Buffer.from(text))),
+  };
 }
 
 /** Writes between their halves may hold this part of `memoryLimit`. */
@@ -52,6 +67,7 @@ export class VolumeServer {
   readonly #clock: Clock = systemClock;
   readonly #state: VolumeState;
   readonly #store: S3ObjectStore;
+  readonly #knowledge: StoreKnowledge;
   readonly #sync: SyncEngine;
   readonly #fileSystem: DiskFileSystem;
   readonly #nfs: NfsServer;
@@ -76,7 +92,10 @@ export class VolumeServer {
     this.#spec = spec;
     this.#log = log;
     const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const state = new VolumeState({ folder: join(folder, "state"), prefix: spec.prefix, bootId });
+    const state = new VolumeState({
+      ...{ folder: join(folder, "state"), prefix: spec.prefix, bootId },
+      exportsLostAndFound: spec.lostAndFound === "bucket",
+    });
     this.#state = state;
     const { bucket, endpoint, region, forcePathStyle, caBundle, memoryLimitBytes } = spec;
     this.#store = new S3ObjectStore(
@@ -89,21 +108,35 @@ export class VolumeServer {
       },
       { credentials, clock, log: log.with({ component: "s3" }) },
     );
+    this.#knowledge = new StoreKnowledge(
+      {
+        place: `${endpoint ?? region} ${bucket}`,
+        prefix: spec.prefix,
+        id: Buffer.from(state.db.volumeUuid).toString("hex"),
+      },
+      {
+        ...{ store: this.#store, clock, log: log.with({ component: "probe" }) },
+        records: probeRecords(state.db),
+      },
+    );
+    const abilities = () => this.#knowledge.abilities;
+    const store = new CautiousObjectStore(this.#store, abilities);
     this.#hold = new NodeHold(spec, {
-      ...{ store: this.#store, clock, log: log.with({ component: "handover" }) },
+      ...{ store, clock, log: log.with({ component: "handover" }) },
       pending: () => this.#pending(),
     });
     const writes = new WritesInFlight({ maxStagedBytes: memoryLimitBytes * stagedShare });
     this.#sync = new SyncEngine(
       { ...spec, uploadMemoryBytes: Math.round(memoryLimitBytes * uploadShare) },
       {
-        ...{ state, store: this.#store, writes, clock, log: log.with({ component: "sync" }) },
+        ...{ state, store, abilities, writes, clock, log: log.with({ component: "sync" }) },
+        initiator: () => this.#knowledge.initiator,
         ...(this.#hold.fence === undefined ? {} : { fence: this.#hold.fence }),
         ...(failpoint === undefined ? {} : { failpoint }),
       },
     );
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = spec;
-    const { capacityBytes, cacheSizeBytes } = spec;
+    const { capacityBytes, cacheSizeBytes, expireAfterLastAccessMs: expireAfterMs } = spec;
     // The errors of an export at close belong to the last WRITE or COMMIT: clients drop the status of CLOSE.
     const revalidatesAtOpen = spec.consistency === "close-to-open";
     const waitsForS3 = spec.fsyncTo === "s3" || revalidatesAtOpen;
@@ -112,7 +145,8 @@ export class VolumeServer {
       const fileSystem = createFileSystem(
         {
           ...{ volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode, cacheSizeBytes },
-          ...{ waitsForS3, revalidatesAtOpen },
+          ...{ waitsForS3, revalidatesAtOpen, showsDefaults: spec.statMetadata === "listing" },
+          ...(expireAfterMs === undefined ? {} : { expireAfterMs }),
           ...(capacityBytes === 0 ? {} : { capacityBytes }),
         },
         {
@@ -193,6 +227,8 @@ export class VolumeServer {
       const code = answer.kind === "invalid" ? "supervisor" : answer.kind;
       throw new ControlError(code, `Volume ${volumeId}: ${answer.message}`);
     }
+    // Keys of a read-only volume may not write, and it depends on nothing that would be asked.
+    if (!this.#spec.readOnly) await this.#knowledge.learn(signal);
     this.#ready = await this.#hold.take(signal);
     return this.#ready;
   }
@@ -251,7 +287,8 @@ export class VolumeServer {
   usage(): VolumeUsage {
     const { files, bytes } = this.#state.inodes.usage();
     const { capacityBytes } = this.#spec;
-    return { ...this.#pending(), capacityBytes, usedBytes: bytes, usedInodes: files };
+    const { conflicts } = this.#sync.status();
+    return { ...this.#pending(), capacityBytes, usedBytes: bytes, usedInodes: files, conflicts };
   }
 
   /** Results by operation, and the compounds that have begun a change and are not answered. */
@@ -280,6 +317,7 @@ export class VolumeServer {
     await this.#nfs.stop();
     await this.#sync.stop();
     await this.#fileSystem.stop();
+    await this.#knowledge.settled();
     const leftover = this.#leftover();
     await this.#state.close();
     await this.#store.close();
@@ -289,7 +327,8 @@ export class VolumeServer {
   #leftover(): Leftover {
     const { entries, journal } = this.#state;
     const name = lostAndFoundName(this.#spec.volumeId) as FileName;
-    const lost = entries.get(rootInode, name)?.inode;
+    // What is exported is not left on this node.
+    const lost = this.#state.exportsLostAndFound ? undefined : entries.get(rootInode, name)?.inode;
     const sinceMs = Number(this.#clock.nowNs() / 1_000_000n) - rememberAttemptsMs;
     return {
       ...this.#pending(),

@@ -12,6 +12,8 @@ export interface VolumeUsage extends Pending {
   readonly capacityBytes: number;
   readonly usedBytes: number;
   readonly usedInodes: number;
+  /** Local versions that S3 has won over since the volume came to this node; absent: an older server. */
+  readonly conflicts?: number;
 }
 
 /** What a graceful end leaves in a volume's folder; all zero: nothing there that S3 does not have. */
@@ -31,6 +33,14 @@ export interface Conflicts {
     readonly sizeBytes: number;
     /** Milliseconds since the Unix epoch. */
     readonly changedMs: number;
+    /** The key that S3 has won; absent, as all that follows, for files that were put there otherwise. */
+    readonly key?: string;
+    readonly reason?: string;
+    readonly atMs?: number;
+    /** The version that was edited here; absent: it was a new file. */
+    readonly baseEtag?: string;
+    /** The version that has won; absent: the object was deleted. */
+    readonly wonEtag?: string;
   }[];
 }
 

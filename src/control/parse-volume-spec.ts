@@ -42,6 +42,10 @@ const specFields = {
   consistency: optional((value) => value === "close-to-open"),
   fsyncTo: optional((value) => value === "s3"),
   durability: optional((value) => value === "strict"),
+  statMetadata: optional((value) => value === "listing"),
+  archivedObjects: optional((value) => value === "restore"),
+  lostAndFound: optional((value) => value === "bucket"),
+  expireAfterLastAccessMs: optional(count),
   nodeName: optional(text),
   singleNode: optional(flag),
 } satisfies Record<keyof VolumeSpec, Check>;

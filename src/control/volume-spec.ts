@@ -52,6 +52,14 @@ export interface VolumeSpec {
   readonly fsyncTo?: "s3";
   /** Absent: changes of names that no program waits for may follow within a second. */
   readonly durability?: "strict";
+  /** Absent: files show their objects' own attributes. */
+  readonly statMetadata?: "listing";
+  /** Absent: opening an archived object fails at once. */
+  readonly archivedObjects?: "restore";
+  /** Absent: lost+found stays on the node. */
+  readonly lostAndFound?: "bucket";
+  /** Clean data goes when its file was not used for so long; absent: never for this reason. */
+  readonly expireAfterLastAccessMs?: number;
   /** The node's name in its record in the bucket; absent: no record is kept. */
   readonly nodeName?: string;
   /** Whether only one node may have the volume at a time; absent: any number may. */

@@ -54,7 +54,7 @@ export const parameterRows = {
   authenticationSource: words(["driver", "secret"], ["pod"]),
   cacheMode: words(["full", "metadata-only"]),
   cacheSize: quantity,
-  expireAfterLastAccess: notYet,
+  expireAfterLastAccess: duration,
   importSizeLessThan: importRule,
   importTrigger: words(["ON_DIRECTORY_FIRST_ACCESS", "ON_FILE_ACCESS"]),
   writeBackDelay: duration,
@@ -76,13 +76,13 @@ export const parameterRows = {
   kmsKeyId: kmsKey,
   sseCustomerKeySecret: notYet,
   storageClass: writableStorageClass,
-  archivedObjects: words(["show"], ["restore"]),
+  archivedObjects: words(["show", "restore"]),
   unmappableKeys: words(["hide"], ["escape"]),
   checksums: words(["auto"]),
   memoryLimit: quantity,
   trustObjectModes: boolean,
-  lostAndFound: words(["local"], ["bucket"]),
-  statMetadata: words(["exact"], ["listing"]),
+  lostAndFound: words(["local", "bucket"]),
+  statMetadata: words(["exact", "listing"]),
 } as const satisfies Record<string, ParseValue<unknown>>;
 
 type Rows = typeof parameterRows;
@@ -146,6 +146,12 @@ export function parseParameters(
     parsed[key] = parseValue(key, text, found);
   }
   const parameters = parsed as Parameters;
+  if (where === "class" && parameters.statMetadata === "listing") {
+    throw new CsiError(
+      "INVALID_ARGUMENT",
+      "statMetadata=listing is for buckets of others, in volume attributes: files of a volume that the driver makes carry attributes of their own",
+    );
+  }
   const { writeBackDelay = 0, writeBackMaxDelay = Number.POSITIVE_INFINITY } = parameters;
   if (writeBackDelay > writeBackMaxDelay) {
     throw new CsiError("INVALID_ARGUMENT", "writeBackDelay is longer than writeBackMaxDelay");

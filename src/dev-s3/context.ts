@@ -1,4 +1,5 @@
 import type { Catalog } from "./catalog.ts";
+import type { Gaps } from "./gaps.ts";
 import type { ContentVersion, Segment } from "./model.ts";
 import type { OperationName } from "./operation-name.ts";
 import type { RequestBody } from "./request-body.ts";
@@ -42,6 +43,8 @@ export interface Context {
   readonly ownerId: string;
   /** How long RestoreObject takes. */
   readonly restoreDelayMs: number;
+  /** What of AWS's semantics this server lacks. */
+  readonly gaps: Gaps;
   /** Now, in milliseconds since the epoch. */
   readonly nowMs: () => number;
   /** A new opaque id: version or upload. */

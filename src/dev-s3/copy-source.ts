@@ -29,7 +29,9 @@ export function copySource(request: S3Request, context: Context): CopySource {
   const bucket = context.catalog.bucket(decoded.slice(0, slash));
   const key = decoded.slice(slash + 1);
   const version = findVersion(bucket, key, versionQuery);
-  checkCopySource(request.headers, version);
+  const gap =
+    `${request.operation === "CopyObject" ? "copy-source" : "upload-part-copy"}-if-match` as const;
+  if (!context.gaps.has(gap)) checkCopySource(request.headers, version);
   if (isUnreadable(version, context.nowMs())) throw new S3Error("ObjectNotInActiveTierError");
   return { bucket, key, version };
 }

@@ -92,7 +92,9 @@ async function execute(
       yield chunk;
     }
   }
-  const body = new RequestBody(received, headers, auth);
+  const body = new RequestBody(received, headers, auth, {
+    ignoresChecksum: context.gaps.has("checksums"),
+  });
   return operations[request.operation]({ ...request, body }, context);
 }
 

@@ -49,13 +49,16 @@ export class RequestBody {
   readonly #source: () => AsyncIterable<Uint8Array>;
   readonly #headers: ReadonlyMap<string, string>;
   readonly #auth: Authenticated;
+  readonly #ignoresChecksum: boolean;
 
   /** @throws {S3Error} MissingContentLength. */
   constructor(
     source: () => AsyncIterable<Uint8Array>,
     headers: ReadonlyMap<string, string>,
     auth: Authenticated,
+    options: { readonly ignoresChecksum?: boolean } = {},
   ) {
+    this.#ignoresChecksum = options.ignoresChecksum ?? false;
     this.#source = source;
     this.#headers = headers;
     this.#auth = auth;
@@ -101,7 +104,7 @@ export class RequestBody {
     if (claimed === undefined && this.#headers.has("x-amz-trailer")) {
       throw new S3Error("InvalidRequest", { message: `The trailer ${header} is missing` });
     }
-    if (claimed !== undefined && claimed !== value) {
+    if (claimed !== undefined && claimed !== value && !this.#ignoresChecksum) {
       throw new S3Error("BadDigest", {
         message: `The ${algorithm} you specified did not match the calculated checksum`,
       });

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { S3Response } from "./context.ts";
 import type { S3Error } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
+import { httpDate } from "./http-date.ts";
 import { pace } from "./shaping.ts";
 import { element, errorDocument } from "./xml.ts";
 
@@ -125,6 +126,8 @@ export async function send(
     response.setHeader("x-amz-request-id", newId());
     response.setHeader("x-amz-id-2", newId());
     response.setHeader("server", "s3files-dev-s3");
+    // The time that signatures are judged by.
+    response.setHeader("date", httpDate(exchange.context.nowMs()));
     // A body that the client still waits to send, or may send or not, makes the connection unusable.
     if (message.headers.expect !== undefined && !message.readableEnded) {
       response.setHeader("connection", "close");

@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { Counters } from "./counters.ts";
 import type { Exchange } from "./exchange.ts";
 import { Faults } from "./faults.ts";
+import { type Gap, parseGaps } from "./gaps.ts";
 import { handleRequest } from "./handle-request.ts";
 import { makeBucket } from "./ops/bucket.ts";
 import type { Shaping } from "./shaping.ts";
@@ -36,6 +37,8 @@ export interface DevS3Options {
   readonly restoreDelayMs?: number;
   /** Made at the start, unless they exist. */
   readonly buckets?: readonly string[];
+  /** What of AWS's semantics is to be missing. */
+  readonly gaps?: readonly Gap[];
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -76,6 +79,7 @@ export async function startDevS3(options: DevS3Options = {}): Promise<DevS3> {
     region: account.region,
     ownerId: "dev-s3-owner",
     restoreDelayMs: options.restoreDelayMs ?? 0,
+    gaps: parseGaps(options.gaps ?? []),
     nowMs: () => Number(clock.nowNs() / 1_000_000n),
     newId: () => randomBytes(24).toString("base64url"),
   };

@@ -52,7 +52,7 @@ export function attributesOf({ groups }: Context, row: InodeRow): Attributes {
 export function getAttributes(context: Context, call: Call, inode: InodeNumber): Attributes {
   call.check();
   const row = context.row(inode);
-  context.exact(call, row);
+  context.shown(call, row);
   return attributesOf(context, row);
 }
 

@@ -71,6 +71,11 @@ export class Context {
     if (asked !== undefined) throw call.suspend(asked, "remote");
   }
 
+  /** The same for attributes that are only to be shown: the volume's defaults may do until the file is used. */
+  shown(call: Call, ...rows: readonly InodeRow[]): void {
+    if (this.options.showsDefaults !== true) this.exact(call, ...rows);
+  }
+
   /** Suspends while `ready` is a promise. */
   wait(call: Call, ready: Promise<void> | undefined): void {
     if (ready !== undefined) throw call.suspend(ready, "remote");

@@ -65,7 +65,7 @@ export function readDirectory(
   const endOfDirectory = found.length <= page.limit;
   if (!page.attributes) return { entries: shown, endOfDirectory };
   const rows = shown.map((entry) => context.state.inodes.get(entry.inode));
-  context.exact(call, ...rows.filter((row) => row !== undefined));
+  context.shown(call, ...rows.filter((row) => row !== undefined));
   const entries = shown.map((entry, at): DirectoryEntry => {
     const row = rows[at];
     const attributes =

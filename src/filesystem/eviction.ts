@@ -13,6 +13,9 @@ const scanShare = 50;
 /** And by no longer than this, in milliseconds: a scan on a busy machine takes long and says little. */
 const maxScanPauseMs = 10_000;
 
+/** How often old files are looked for, at the least, in milliseconds. */
+const maxExpiryPauseMs = 3_600_000;
+
 interface CleanFile {
   readonly inode: InodeNumber;
   readonly generation: number;
@@ -32,9 +35,13 @@ export class Eviction {
   #neededBytes = 0;
   #nextScanMs = 0;
   #scannedCommit = 0;
+  #expiryMs: number;
+  readonly #startMs: number;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#startMs = context.clock.monotonicMs();
+    this.#expiryMs = this.#startMs;
     context.space.onNeed((neededBytes) => {
       this.#neededBytes = Math.max(this.#neededBytes, neededBytes);
       this.look();
@@ -75,6 +82,7 @@ export class Eviction {
     const { space, source, state } = this.#context;
     if (source.relax()) this.#context.cacheReads.relax();
     await space.restock();
+    if (this.#isExpiryDue()) await this.#expire();
     if (this.#neededBytes === 0 && !this.#isDue()) return;
     const startMs = this.#context.clock.monotonicMs();
     const files = this.#inOrder(state.extents.cleanFiles());
@@ -95,6 +103,31 @@ export class Eviction {
       space.freed();
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Whether files may have grown too old since the last look: some part of the limit has passed. */
+  #isExpiryDue(): boolean {
+    const { options, clock } = this.#context;
+    if (options.expireAfterMs === undefined) return false;
+    const pauseMs = Math.min(maxExpiryPauseMs, options.expireAfterMs / 4);
+    return clock.monotonicMs() - this.#expiryMs >= pauseMs;
+  }
+
+  /** Gives up the clean data of files that nobody has used for long, or since the start. */
+  async #expire(): Promise<void> {
+    const { options, clock, state, source } = this.#context;
+    this.#expiryMs = clock.monotonicMs();
+    const beforeMs = this.#expiryMs - (options.expireAfterMs ?? Number.POSITIVE_INFINITY);
+    const old = state.extents
+      .cleanFiles()
+      .filter(({ inode }) => (source.lastUsedMs(inode) ?? this.#startMs) < beforeMs);
+    for (let at = 0; at < old.length && !this.#stopped; at += stepFiles) {
+      this.#drop(old.slice(at, at + stepFiles));
+      await state.removalsDone();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (old.length > 0)
+      this.#context.log.info("Data of unused files is given up", { files: old.length });
   }
 
   /** Whether it is worth while to add up the clean extents: something has changed, and the last time is long ago. */

@@ -28,4 +28,6 @@ export function open(
   }
   context.exact(call, row);
   requirePermitted(row, context.asker(call), access);
+  // Who only writes may mean to replace it whole.
+  if (access.read) context.wait(call, context.synchroniser.archiveReady?.(inode));
 }

@@ -27,6 +27,10 @@ export interface FileSystemOptions {
   readonly waitsForS3?: boolean;
   /** S3 is asked at each open whether the file is still the same; absent: by age. */
   readonly revalidatesAtOpen?: boolean;
+  /** Attributes that are not known yet are shown as the volume's defaults; permissions are always judged by the real ones. */
+  readonly showsDefaults?: boolean;
+  /** Clean data is given up when its file was not used for so long, in milliseconds; absent: never. */
+  readonly expireAfterMs?: number;
   /** Reads up to this size are tried at once, blocking, while the page cache is warm; absent: 256 KiB. */
   readonly maxBlockingReadBytes?: number;
 }

@@ -27,8 +27,8 @@ export class ReadSource {
   readonly #space: Space;
   readonly #readahead = new Readahead();
   readonly #loads = new Loads();
-  /** Inodes by their last use, longest ago first; bounded. */
-  readonly #recent = new Map<InodeNumber, true>();
+  /** When inodes were last used, by the monotonic clock, longest ago first; bounded. */
+  readonly #recent = new Map<InodeNumber, number>();
   #lastReadMs = 0;
 
   constructor(options: FileSystemOptions, dependencies: FileSystemDependencies, space: Space) {
@@ -47,7 +47,7 @@ export class ReadSource {
   /** Notes that a file is in use: its data is given up later than that of others. */
   touch(inode: InodeNumber): void {
     this.#recent.delete(inode);
-    this.#recent.set(inode, true);
+    this.#recent.set(inode, this.#dependencies.clock.monotonicMs());
     if (this.#recent.size > 100_000) {
       for (const oldest of this.#recent.keys()) {
         this.#recent.delete(oldest);
@@ -59,6 +59,11 @@ export class ReadSource {
   /** Inodes by their last use, longest ago first. */
   recentlyUsed(): Iterable<InodeNumber> {
     return this.#recent.keys();
+  }
+
+  /** When a file was last used, by the monotonic clock; undefined: not since the start, or long ago. */
+  lastUsedMs(inode: InodeNumber): number | undefined {
+    return this.#recent.get(inode);
   }
 
   /** Gives memory back when nobody has read for a while; true then. */

@@ -9,6 +9,7 @@ export interface CountedVolume {
     readonly pendingBytes: number;
     readonly oldestPendingMs: number;
     readonly usedBytes: number;
+    readonly conflicts?: number;
   };
   readonly leftover?: {
     readonly pendingBytes: number;
@@ -61,6 +62,10 @@ export class MounterMetrics {
     const oldest = gauge("s3files_mounter_oldest_pending_seconds", "Age of the oldest such change");
     const used = gauge("s3files_mounter_used_bytes", "Sizes of the files of running volumes");
     const lost = gauge("s3files_mounter_lost_and_found", "Names in lost+found of stopped volumes");
+    const conflicts = gauge(
+      "s3files_mounter_conflicts",
+      "Local versions that S3 has won over, of running volumes",
+    );
     this.#refresh = async () => {
       const now = await options.read();
       ready.set(now.isReady ? 1 : 0);
@@ -78,6 +83,7 @@ export class MounterMetrics {
         Math.max(0, ...now.volumes.map((volume) => known(volume)?.oldestPendingMs ?? 0)) / 1_000,
       );
       used.set(sum((volume) => volume.usage?.usedBytes));
+      conflicts.set(sum((volume) => volume.usage?.conflicts));
       lost.set(sum((volume) => volume.leftover?.lostAndFound));
     };
   }

@@ -2,6 +2,7 @@ import {
   CreateBucketCommand,
   type CreateBucketCommandInput,
   DeleteBucketCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   HeadBucketCommand,
   ListBucketsCommand,
@@ -181,6 +182,21 @@ export class BucketControl {
         return keys.length === 0;
       }
       return (page.Versions ?? []).length === 0 && (page.DeleteMarkers ?? []).length === 0;
+    });
+  }
+
+  /** Whether the bucket keeps old versions; `unsupported`: the store does not know of versions. */
+  async versioning(
+    bucket: string,
+    signal: AbortSignal,
+  ): Promise<"enabled" | "suspended" | "off" | "unsupported"> {
+    return await this.#run("GetBucketVersioning", { bucket }, signal, async (abortSignal) => {
+      const answer = await orNotImplemented(
+        this.#client.send(new GetBucketVersioningCommand({ Bucket: bucket }), { abortSignal }),
+      );
+      if (answer === "notImplemented") return "unsupported";
+      if (answer.Status === "Enabled") return "enabled";
+      return answer.Status === "Suspended" ? "suspended" : "off";
     });
   }
 

@@ -1,5 +1,11 @@
 import { parseEtag } from "./object-headers.ts";
-import { type ListedObject, type ListPage, type ObjectKey, objectKey } from "./object-store.ts";
+import {
+  type ListedObject,
+  type ListedUpload,
+  type ListPage,
+  type ObjectKey,
+  objectKey,
+} from "./object-store.ts";
 import { childText, type XmlElement } from "./parse-xml.ts";
 
 /** A name as the listing wrote it with `encoding-type=url`; undefined when it is not UTF-8. */
@@ -64,4 +70,20 @@ export function parseListPage(root: XmlElement): ListPage | undefined {
   if (!isTruncated) return { objects, prefixes, skipped };
   // A cut listing without a way on would look like the end, and what follows like deleted.
   return nextToken ? { objects, prefixes, nextToken, skipped } : undefined;
+}
+
+/** The uploads in a `ListMultipartUploadsResult`; undefined when the document is none. Odd keys are left out. */
+export function parseUploads(root: XmlElement): ListedUpload[] | undefined {
+  if (root.name !== "ListMultipartUploadsResult") return undefined;
+  const isEncoded = childText(root, "EncodingType") === "url";
+  return root.children.flatMap((element) => {
+    if (element.name !== "Upload") return [];
+    const key = parseKey(childText(element, "Key") ?? "", isEncoded);
+    const uploadId = childText(element, "UploadId");
+    const initiatedMs = Date.parse(childText(element, "Initiated") ?? "");
+    if (key === undefined || !uploadId || Number.isNaN(initiatedMs)) return [];
+    const by = element.children.find(({ name }) => name === "Initiator");
+    const initiator = by === undefined ? undefined : childText(by, "ID");
+    return [{ key, uploadId, initiatedMs, ...(initiator ? { initiator } : {}) }];
+  });
 }

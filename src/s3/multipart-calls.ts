@@ -1,8 +1,10 @@
 import type { Call, Connection } from "./connection.ts";
+import { parseUploads } from "./listing.ts";
 import { parseEtag, toHttpHeaders } from "./object-headers.ts";
 import type {
   Condition,
   ETag,
+  ListedUpload,
   NotFound,
   ObjectHeaders,
   ObjectKey,
@@ -171,6 +173,41 @@ export class MultipartCalls {
     });
     if (outcome.kind === "success" || errorCode(outcome.failure) === "noSuchUpload") return;
     throw outcome.error;
+  }
+
+  /** See `ObjectStore.listUploads`. @throws {ObjectStoreError} */
+  async list(prefix: string, options?: RequestOptions): Promise<readonly ListedUpload[]> {
+    const call: Call = {
+      method: "GET",
+      query: { uploads: "", "encoding-type": "url", prefix },
+      isDocument: true,
+      ...signalOf(options),
+    };
+    const outcome = await this.#connection.send(call);
+    if (outcome.kind === "failure") throw outcome.error;
+    const root = parseXml(outcome.answer.body.toString("utf8"));
+    const uploads = root === undefined ? undefined : parseUploads(root);
+    if (uploads === undefined)
+      throw this.#connection.malformed(call, "The answer lists no uploads");
+    return uploads;
+  }
+
+  /** See `ObjectStore.hasParts`. @throws {ObjectStoreError} */
+  async hasParts({ key, uploadId }: UploadTarget, options?: RequestOptions): Promise<boolean> {
+    const call: Call = {
+      ...{ method: "GET", key, query: { uploadId, "max-parts": "1" }, isDocument: true },
+      ...signalOf(options),
+    };
+    const outcome = await this.#connection.send(call);
+    if (outcome.kind === "failure") {
+      if (errorCode(outcome.failure) === "noSuchUpload") return false;
+      throw outcome.error;
+    }
+    const root = parseXml(outcome.answer.body.toString("utf8"));
+    if (root?.name !== "ListPartsResult") {
+      throw this.#connection.malformed(call, "The answer lists no parts");
+    }
+    return root.children.some(({ name }) => name === "Part");
   }
 }
 

@@ -41,6 +41,8 @@ export interface ObjectHeaders {
   readonly bucketKey?: string;
   /** How many tags the object had, as HEAD says; not sent. What they are, {@link ObjectStore.tags} says. */
   readonly tagCount?: number;
+  /** The object could not be read when HEAD said this; not sent. */
+  readonly archived?: boolean;
   /** Tags to write, as `x-amz-tagging` spells them: a query string. Never in the answer to a HEAD. */
   readonly tags?: string;
   /** User metadata by name without `x-amz-meta-`, names in lower case. */
@@ -48,10 +50,7 @@ export interface ObjectHeaders {
 }
 
 /** What HEAD says of an object. */
-export interface ObjectInfo extends ObjectVersion, ObjectHeaders {
-  /** Set while an archived object cannot be read. */
-  readonly archived?: boolean;
-}
+export interface ObjectInfo extends ObjectVersion, ObjectHeaders {}
 
 /** The state that the destination must be in: missing (`"absent"`), exactly this ETag, or anything. */
 export type Condition = "absent" | ETag | "any";
@@ -129,6 +128,16 @@ export class ObjectStoreError extends Error {
     this.status = detail.status;
     this.isUnsent = detail.isUnsent ?? false;
   }
+}
+
+/** A multipart upload that is neither completed nor aborted. */
+export interface ListedUpload {
+  readonly key: ObjectKey;
+  readonly uploadId: string;
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly initiatedMs: number;
+  /** Who began it, where the store says so; opaque. */
+  readonly initiator?: string;
 }
 
 /** What any request may be given; an aborted one rejects with the signal's reason, and a mutation may have happened. */
@@ -234,6 +243,18 @@ export interface ObjectStore {
   ): Promise<Stored | PreconditionFailed>;
   /** Succeeds when the upload is gone already. */
   abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<void>;
+  /** Uploads begun and neither completed nor aborted whose keys begin with `prefix`: the first 1,000. */
+  listUploads(prefix: string, options?: RequestOptions): Promise<readonly ListedUpload[]>;
+  /** Whether anything was uploaded; false too when the upload is gone. */
+  hasParts(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<boolean>;
+  /**
+   * Asks for a readable copy of an archived object for some days: `asked` it is on its way · `ready` it is there.
+   */
+  restore(
+    key: ObjectKey,
+    days: number,
+    options?: RequestOptions,
+  ): Promise<{ readonly kind: "asked" | "ready" } | NotFound>;
 }
 
 /** A body that is in memory: chunks in order. */

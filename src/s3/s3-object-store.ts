@@ -25,6 +25,7 @@ import type {
 } from "./object-store.ts";
 import { isMissingKey, isPreconditionFailure } from "./outcome.ts";
 import { childText, parseXml } from "./parse-xml.ts";
+import { RareCalls } from "./rare-calls.ts";
 import {
   checksumHeaders,
   conditionHeaders,
@@ -39,11 +40,13 @@ import type { HttpAnswer } from "./transport.ts";
 export class S3ObjectStore implements ObjectStore {
   readonly #connection: Connection;
   readonly #multipart: MultipartCalls;
+  readonly #rare: RareCalls;
 
   /** Connects when it is first used. @throws {RangeError} when the endpoint is no http or https URL. */
   constructor(options: ConnectionOptions, dependencies: ConnectionDependencies) {
     this.#connection = new Connection(options, dependencies);
     this.#multipart = new MultipartCalls(this.#connection);
+    this.#rare = new RareCalls(this.#connection, dependencies.clock);
   }
 
   /** Ends all connections; requests under way reject. */
@@ -213,6 +216,7 @@ export class S3ObjectStore implements ObjectStore {
         "x-amz-copy-source": this.#connection.copySource(source.key),
         "x-amz-copy-source-if-match": source.ifMatch,
         "x-amz-metadata-directive": "REPLACE",
+        ...(headers.tags === undefined ? {} : { "x-amz-tagging-directive": "REPLACE" }),
       },
       isDocument: true,
       isSlow: true,
@@ -297,6 +301,28 @@ export class S3ObjectStore implements ObjectStore {
 
   abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<void> {
     return this.#multipart.abort({ key, uploadId }, options);
+  }
+
+  listUploads(prefix: string, options?: RequestOptions) {
+    return this.#multipart.list(prefix, options);
+  }
+
+  hasParts(key: ObjectKey, uploadId: string, options?: RequestOptions) {
+    return this.#multipart.hasParts({ key, uploadId }, options);
+  }
+
+  restore(key: ObjectKey, days: number, options?: RequestOptions) {
+    return this.#rare.restore(key, days, options);
+  }
+
+  /** See {@link RareCalls.putDamaged}. */
+  putDamaged(key: ObjectKey, options?: RequestOptions) {
+    return this.#rare.putDamaged(key, options);
+  }
+
+  /** See {@link RareCalls.clockSkewMs}. */
+  clockSkewMs(options?: RequestOptions) {
+    return this.#rare.clockSkewMs(options);
   }
 
   /**

@@ -14,6 +14,8 @@ export interface AttemptDetail {
   readonly headers: ObjectHeaders;
   /** Nothing that changes the key was sent: the record is only there until its multipart upload is aborted. */
   readonly isOver?: true;
+  /** A multipart upload may have been begun, and its id is not known (yet). */
+  readonly isCreating?: true;
 }
 
 /** The text to keep. */

@@ -230,7 +230,7 @@ export class Attempts {
 
 /** Ends, in a transaction, an attempt that sent nothing that changes a key; one with an upload stays until that is gone. */
 export function endUnsent(journal: Journal, attempt: Attempt): void {
-  if (attempt.uploadId === undefined) {
+  if (attempt.uploadId === undefined && detailOf(attempt).isCreating !== true) {
     journal.remove(attempt.id);
     return;
   }

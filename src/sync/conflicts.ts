@@ -1,6 +1,6 @@
 import { buryObject } from "../cache/dirty.ts";
 import { dirtyBits, type InodeRow, type RemoteObject } from "../cache/inodes.ts";
-import { lostAndFound } from "../cache/lost-and-found.ts";
+import { lostAndFound, recordLoss } from "../cache/lost-and-found.ts";
 import { addName } from "../cache/names.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
@@ -31,6 +31,16 @@ export function lostName(inode: InodeNumber, name: FileName): FileName {
   let text = `${inode.toString(16).padStart(10, "0")}_${name}`;
   while (Buffer.byteLength(text) > 255) text = [...text].slice(0, -1).join("");
   return fileName(Buffer.from(text));
+}
+
+function lossReason(
+  base: RemoteObject | undefined,
+  key: ObjectKey,
+  seen: SeenObject | undefined,
+): string {
+  if (base !== undefined && base.key !== key) return "edited and renamed here, changed at S3";
+  if (seen === undefined) return "edited here, deleted at S3";
+  return base === undefined ? "made here and at S3" : "edited here and at S3";
 }
 
 /** Carries out what becomes of a file that S3 has in another state than we knew. */
@@ -284,10 +294,16 @@ export class Conflicts {
       row.links = 1;
       const name = lostName(inode, parent.name);
       addName(state, found, name, row, context.now());
-      row.dirty |= dirtyBits.local;
+      if (!state.exportsLostAndFound) row.dirty |= dirtyBits.local;
       row.change += 1;
       row.changeTime = context.now();
       state.inodes.put(row);
+      recordLoss(state, inode, {
+        ...{ key, reason: lossReason(remote, key, seen), atMs: context.nowMs() },
+        ...(remote === undefined ? {} : { baseEtag: remote.etag }),
+        ...(seen === undefined ? {} : { wonEtag: seen.info.etag }),
+      });
+      context.changed();
       state.db.setCounter(counterName, state.db.counter(counterName, 0) + 1);
       context.log.warn("S3 has won a conflict: the local version is in lost+found", {
         inode,

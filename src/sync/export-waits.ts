@@ -64,7 +64,7 @@ export class ExportWaits {
   /** Whether the file is in lost+found: S3 does not have what was written to it. */
   #hasLost(row: InodeRow): boolean {
     const { state, options } = this.#context;
-    if (row.dirty < dirtyBits.local) return false;
+    if (row.dirty < dirtyBits.local && !state.exportsLostAndFound) return false;
     const parent = state.entries.parent(row.id);
     const path = parent === undefined ? [] : state.entries.path(parent.directory, rootInode);
     return path?.[0] === lostAndFoundName(options.volumeId);

@@ -229,8 +229,8 @@ export class Exporter {
         ? context.absentRanges(row).reduce((sum, { start, end }) => sum + end - start, 0)
         : 0;
     const mark = writeMark(state.db.volumeUuid, { inode: row.id, generation, attempt: id });
-    const { tags: _, ...kept } = row.headers ?? { metadata: {} };
-    const { [linkHeader]: __, ...metadata } = kept.metadata;
+    const { tags: _, archived: __, ...kept } = row.headers ?? { metadata: {} };
+    const { [linkHeader]: ___, ...metadata } = kept.metadata;
     const link = state.links.ofInode(row.id);
     const headers: ObjectHeaders = {
       ...this.#defaults(row),
@@ -245,14 +245,16 @@ export class Exporter {
       },
     };
     const isHere = row.remote?.key === key;
+    const expected = isHere ? row.remote?.etag : state.journal.tombstone(key)?.etag;
+    const copied = this.#isUnchanged(row) ? { isOntoObject: expected !== undefined } : undefined;
     const nowMs = context.nowMs();
     const { remote } = row;
     const attempt: Attempt = {
       id,
       inode: row.id,
-      kind: this.#uploader.kindFor(sizeBytes, absentBytes),
+      kind: this.#uploader.kindFor(sizeBytes, absentBytes, copied),
       key,
-      expected: isHere ? row.remote?.etag : state.journal.tombstone(key)?.etag,
+      expected,
       source: remote === undefined ? undefined : { key: remote.key, etag: remote.etag },
       uploadId: undefined,
       sizeBytes,
@@ -263,6 +265,18 @@ export class Exporter {
     };
     const base = row.type === "file" ? remote : undefined;
     return { attempt, base, baseSizeBytes: row.baseSizeBytes, literal };
+  }
+
+  /** Whether every byte of a file is as its object has it: only its attributes or its name are to be exported. */
+  #isUnchanged(row: InodeRow): boolean {
+    const { remote, sizeBytes, baseSizeBytes } = row;
+    if (row.type !== "file" || remote === undefined || (row.dirty & dirtyBits.data) !== 0) {
+      return false;
+    }
+    if (sizeBytes !== remote.sizeBytes || baseSizeBytes !== sizeBytes) return false;
+    return this.#context.state.extents
+      .segments(row.id, 0, sizeBytes)
+      .every(({ kind }) => kind === "absent" || kind === "clean");
   }
 
   /** What the volume's parameters say where the object has nothing of its own. */
@@ -282,7 +296,10 @@ export class Exporter {
       case "stored":
         return { sizeBytes: attempt.sizeBytes };
       case "ours":
+        return "again";
       case "notDone":
+        // What was to be copied may have been the reason.
+        if (attempt.kind === "copy") await this.#conflicts.baseGone(attempt.inode);
         return "again";
       case "deleted":
       case "foreign":

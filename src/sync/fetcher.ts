@@ -1,4 +1,5 @@
 import type { InodeRow, RemoteObject } from "../cache/inodes.ts";
+import { ObjectStoreError } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { FsError } from "../vfs/error.ts";
 import { toFsError } from "./fs-error.ts";
@@ -206,8 +207,23 @@ export class Fetcher {
         return true;
       });
     } catch (error) {
+      if (error instanceof ObjectStoreError && error.code === "archived")
+        this.#archived(inode, remote);
       throw toFsError(error, `Reading inode ${inode} from ${remote.key} at ${start}`);
     }
+  }
+
+  /** Has the next open ask S3 whether the object can be read. */
+  #archived(inode: InodeNumber, remote: RemoteObject): void {
+    const { state, log } = this.#context;
+    this.#context.transaction(() => {
+      const row = state.inodes.get(inode);
+      if (row?.remote?.etag !== remote.etag || row.headers?.archived === true) return;
+      // Headers that are not known yet are asked for at the open anyway.
+      if (row.headers === undefined) state.inodes.put({ ...row, exact: false });
+      else state.inodes.put({ ...row, headers: { ...row.headers, archived: true } });
+      log.info("An archived object was read", { inode, key: remote.key });
+    });
   }
 
   /** Puts fetched bytes into the cache; `asDirty` as in {@link fetchWhole}. */

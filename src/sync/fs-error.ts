@@ -5,7 +5,7 @@ const codes = {
   unavailable: "DELAY",
   denied: "ACCESS",
   noSuchBucket: "IO",
-  archived: "IO",
+  archived: "ACCESS",
   noSuchUpload: "IO",
   unsupported: "IO",
   invalid: "IO",

@@ -8,16 +8,17 @@ import { LinkImport } from "./link-import.ts";
 import type { LinkRecords } from "./link-records.ts";
 import { listedName } from "./listed-name.ts";
 import {
+  applyDeep,
   applyObject,
   applyPrefix,
   type ListingFindings,
   removeUnlisted,
 } from "./listing-changes.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
-import { addDirectory, removeName } from "./remote-change.ts";
 import type { Revalidator } from "./revalidator.ts";
 import { Suspects } from "./suspects.ts";
 import type { SyncContext } from "./sync-context.ts";
+import { findUnlisted } from "./unlisted.ts";
 
 /** What the importer tells the rest of the engine. */
 export interface ImporterEvents {
@@ -133,6 +134,7 @@ export class Importer {
     await this.#suspects.judge(directory, prefix, findings);
     for (const name of await this.#links.showIn(directory, prefix)) seen.add(name);
     await this.#links.recheckUnseen(directory, prefix, seen);
+    await findUnlisted(context, directory, seen);
     let after = 0;
     for (;;) {
       const entries = state.entries.page(directory, after, 500);
@@ -218,9 +220,10 @@ export class Importer {
     if (row === undefined) return false;
     const before = row.change;
     const { sequence, findings, seen } = run;
+    const { exportsLostAndFound } = context.state;
     findings.hidden += page.skipped;
     const nameOf = (part: string): FileName | undefined => {
-      const listed = listedName(part, directory === rootInode);
+      const listed = listedName(part, directory === rootInode, exportsLostAndFound);
       if (listed.kind === "name") {
         seen.add(listed.name);
         return listed.name;
@@ -325,7 +328,7 @@ export class Importer {
       const isThere = context.transaction(() => {
         if (this.#directory(directory, prefix) === undefined) return false;
         for (const object of page.objects) {
-          this.#applyDeep(directory, prefix, object, { sequence, fill, findings });
+          applyDeep(context, directory, prefix, object, { sequence, fill, findings });
         }
         return true;
       });
@@ -343,57 +346,5 @@ export class Importer {
         state.inodes.put(row);
       }
     });
-  }
-
-  /** Adds one key of a deep listing, with the directories it implies; those listed before are left alone. */
-  #applyDeep(
-    directory: InodeNumber,
-    prefix: string,
-    object: ListedObject,
-    run: {
-      readonly sequence: number;
-      readonly fill: Set<InodeNumber>;
-      readonly findings: ListingFindings;
-    },
-  ): void {
-    const context = this.#context;
-    const { state } = context;
-    const parts = object.key.slice(prefix.length).split("/");
-    let row = state.inodes.get(directory);
-    let path = prefix;
-    for (const [depth, part] of parts.entries()) {
-      if (row === undefined) return;
-      if (part === "" && depth === parts.length - 1) {
-        if (run.fill.has(row.id) && context.isClean(row)) {
-          row.remote = remoteObject(object.key, object);
-          state.inodes.put(row);
-        }
-        return;
-      }
-      const listed = listedName(part, row.id === rootInode);
-      if (listed.kind !== "name") return;
-      const isKnown = !run.fill.has(row.id);
-      const before = row.change;
-      path = `${path}${part}/`;
-      if (depth === parts.length - 1) {
-        if (isKnown) return;
-        applyObject(context, row, listed.name, object, run.sequence, run.findings);
-      } else {
-        const entry = state.entries.get(row.id, listed.name);
-        const child: InodeRow | undefined =
-          entry === undefined ? undefined : state.inodes.get(entry.inode);
-        if (child?.type !== "directory") {
-          if (isKnown) return;
-          if (child !== undefined) {
-            if (child.remote?.key !== path.slice(0, -1) || !context.isClean(child)) return;
-            removeName(context, row, listed.name);
-          }
-          run.fill.add(addDirectory(context, row, listed.name));
-        }
-      }
-      if (row.change !== before) state.inodes.put(row);
-      const next = state.entries.get(row.id, listed.name);
-      row = next === undefined ? undefined : state.inodes.get(next.inode);
-    }
   }
 }

@@ -7,8 +7,11 @@ export type ListedName =
   | { readonly kind: "reserved" }
   | { readonly kind: "unmappable" };
 
-/** Classifies one path part of a listed key. The part is well-formed Unicode (the store left others out). */
-export function listedName(part: string, atRoot: boolean): ListedName {
+/**
+ * Classifies one path part of a listed key. The part is well-formed Unicode (the store left others out).
+ * `showsLostAndFound`: what is kept there is in the bucket, and shows.
+ */
+export function listedName(part: string, atRoot: boolean, showsLostAndFound = false): ListedName {
   if (atRoot && part === reservedName) return { kind: "reserved" };
   if (
     part === "" ||
@@ -21,5 +24,7 @@ export function listedName(part: string, atRoot: boolean): ListedName {
     return { kind: "unmappable" };
   }
   const name = part as FileName;
-  return isLocalName(name, atRoot) ? { kind: "unmappable" } : { kind: "name", name };
+  return isLocalName(name, atRoot && !showsLostAndFound)
+    ? { kind: "unmappable" }
+    : { kind: "name", name };
 }

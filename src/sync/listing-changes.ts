@@ -1,8 +1,10 @@
 import type { EntryRow } from "../cache/entries.ts";
 import type { InodeRow } from "../cache/inodes.ts";
-import { isLocalName, rootInode } from "../cache/volume-state.ts";
+import { rootInode } from "../cache/volume-state.ts";
 import type { ListedObject, ObjectKey } from "../s3/object-store.ts";
+import type { InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
+import { listedName } from "./listed-name.ts";
 import { isSameVersion, remoteObject } from "./object-version.ts";
 import { keepDeleted } from "./own-objects.ts";
 import { addDirectory, addObject, adoptVersion, removeName, removeTree } from "./remote-change.ts";
@@ -188,7 +190,7 @@ export function removeUnlisted(
   sequence: number,
 ): void {
   const { inodes, entries } = context.state;
-  if (isLocalName(entry.name, directory.id === rootInode)) return;
+  if (context.state.isLocal(entry.name, directory.id === rootInode)) return;
   if (entry.isLink) return; // no object tells of it
   const row = inodes.get(entry.inode);
   if (row === undefined || !context.isClean(row)) return;
@@ -206,5 +208,57 @@ export function removeUnlisted(
   if (!isOurs(row)) return;
   if (entries.descendants(row.id).every((id) => isOurs(inodes.get(id)))) {
     removeTree(context, directory, entry.name);
+  }
+}
+
+/** Adds one key of a deep listing, with the directories it implies; those listed before are left alone. */
+export function applyDeep(
+  context: SyncContext,
+  directory: InodeNumber,
+  prefix: string,
+  object: ListedObject,
+  run: {
+    readonly sequence: number;
+    readonly fill: Set<InodeNumber>;
+    readonly findings: ListingFindings;
+  },
+): void {
+  const { state } = context;
+  const parts = object.key.slice(prefix.length).split("/");
+  let row = state.inodes.get(directory);
+  let path = prefix;
+  for (const [depth, part] of parts.entries()) {
+    if (row === undefined) return;
+    if (part === "" && depth === parts.length - 1) {
+      if (run.fill.has(row.id) && context.isClean(row)) {
+        row.remote = remoteObject(object.key, object);
+        state.inodes.put(row);
+      }
+      return;
+    }
+    const listed = listedName(part, row.id === rootInode, state.exportsLostAndFound);
+    if (listed.kind !== "name") return;
+    const isKnown = !run.fill.has(row.id);
+    const before = row.change;
+    path = `${path}${part}/`;
+    if (depth === parts.length - 1) {
+      if (isKnown) return;
+      applyObject(context, row, listed.name, object, run.sequence, run.findings);
+    } else {
+      const entry = state.entries.get(row.id, listed.name);
+      const child: InodeRow | undefined =
+        entry === undefined ? undefined : state.inodes.get(entry.inode);
+      if (child?.type !== "directory") {
+        if (isKnown) return;
+        if (child !== undefined) {
+          if (child.remote?.key !== path.slice(0, -1) || !context.isClean(child)) return;
+          removeName(context, row, listed.name);
+        }
+        run.fill.add(addDirectory(context, row, listed.name));
+      }
+    }
+    if (row.change !== before) state.inodes.put(row);
+    const next = state.entries.get(row.id, listed.name);
+    row = next === undefined ? undefined : state.inodes.get(next.inode);
   }
 }

@@ -32,6 +32,6 @@ export function remoteObject(key: ObjectKey, version: ObjectVersion): RemoteObje
 /** What an export must carry forward of what a HEAD said. */
 export function headersOf(info: ObjectInfo): ObjectHeaders {
   const { etag: _etag, sizeBytes: _size, lastModifiedMs: _time, ...rest } = info;
-  const { versionId: _version, archived: _archived, ...headers } = rest;
+  const { versionId: _version, ...headers } = rest;
   return headers;
 }

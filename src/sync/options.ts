@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { WritesInFlight } from "../cache/in-flight.ts";
 import type { VolumeState } from "../cache/volume-state.ts";
 import type { ExportFence } from "../handover/export-fence.ts";
+import type { StoreAbilities } from "../probe/abilities.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 
@@ -27,6 +28,10 @@ export interface SyncOptions {
   /** Encryption of objects that have no KMS key of their own; absent: the bucket's own. */
   readonly sse?: string;
   readonly kmsKeyId?: string;
+  /** What opening an archived object does; absent: it fails at once. */
+  readonly archivedObjects?: "restore";
+  /** Files show the volume's defaults until they are used: nobody is asked for their own attributes before. */
+  readonly statMetadata?: "listing";
   /** Nothing is exported. */
   readonly readOnly: boolean;
   /** Files exported at the same time; absent: 16. */
@@ -46,6 +51,10 @@ export interface SyncDependencies {
   readonly writes: WritesInFlight;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the store was shown to do; absent: all that AWS's does. */
+  readonly abilities?: () => StoreAbilities;
+  /** Who the store says has begun our multipart uploads. */
+  readonly initiator?: () => string | undefined;
   /** Whether this node still has the volume; absent: nobody can take it away. */
   readonly fence?: ExportFence;
   /**

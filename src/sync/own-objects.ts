@@ -71,9 +71,11 @@ export function rememberDeletion(context: SyncContext, key: ObjectKey, etag: ETa
 }
 
 function findDeletion(context: SyncContext, key: ObjectKey, etag: ETag): boolean {
+  // A store that ignores the condition of a deletion deletes whatever it meets.
+  const isAny = context.abilities().deleteIfMatch !== "honoured";
   return context.state.journal
     .ofKey(key)
-    .some(({ kind, expected }) => kind === "delete" && expected === etag);
+    .some(({ kind, expected }) => kind === "delete" && (isAny || expected === etag));
 }
 
 /**

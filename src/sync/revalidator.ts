@@ -233,7 +233,7 @@ export class Revalidator {
       }
       if (
         seenType(seen, context.options.trustObjectModes) !== row.type &&
-        !isUnseen(row) &&
+        (!isUnseen(row) || context.options.statMetadata === "listing") &&
         (!isSame || !row.exact)
       ) {
         // The type of an inode never changes under its users: the name gets a new one.
@@ -242,12 +242,15 @@ export class Revalidator {
       }
       if (!isSame) adoptVersion(context, row, remote.key, seen.info);
       else row.remote = remoteObject(remote.key, seen.info);
+      const wasShown = !row.exact && context.options.statMetadata === "listing";
       if (!row.exact || row.headers === undefined) {
         applyAttributes(context, row, seen, {
           ownership: row.exact || (row.dirty & dirtyBits.metadata) !== 0,
           times: row.exact || (row.dirty & (dirtyBits.data | dirtyBits.metadata)) !== 0,
         });
       }
+      // Somebody may have seen the defaults.
+      if (wasShown) row.change += 1;
       row.checkedMs = context.nowMs();
       context.state.inodes.put(row);
       return isSame ? "same" : "changed";

@@ -5,6 +5,7 @@ import { type Fence, Superseded } from "./fence.ts";
 import { isUnavailable } from "./fs-error.ts";
 import { linkRecordKey } from "./link-record.ts";
 import type { LinkRecords } from "./link-records.ts";
+import { abortLostUploads, lostUploadsDueMs } from "./lost-uploads.ts";
 import type { FlushResult } from "./options.ts";
 import type { Problems } from "./problems.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -221,6 +222,8 @@ export class Scheduler {
 
   #wakeForDeletions(): void {
     const { state } = this.#context;
+    const sweepMs = lostUploadsDueMs(this.#context);
+    if (sweepMs !== undefined) this.#wakeAt(Math.max(sweepMs, this.#context.nowMs() + 60_000));
     const [oldest] = state.journal.tombstones(Number.MAX_SAFE_INTEGER, 1);
     const { oldestMs } = this.#links.pending();
     if (oldest === undefined && oldestMs === 0) return;
@@ -300,6 +303,7 @@ export class Scheduler {
       }
     }
     await this.#attempts.abortLeft();
+    await abortLostUploads(this.#context);
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { WritesInFlight } from "../cache/in-flight.ts";
 import type { InodeRow } from "../cache/inodes.ts";
 import { rootInode, type VolumeState } from "../cache/volume-state.ts";
+import { allHonoured, type StoreAbilities } from "../probe/abilities.ts";
 import { type ObjectKey, type ObjectStore, objectKey } from "../s3/object-store.ts";
 import type { InodeNumber, Timespec } from "../vfs/attributes.ts";
 import { FsError } from "../vfs/error.ts";
@@ -20,6 +21,10 @@ export class SyncContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly failpoint: (name: string) => void;
+  /** What the store was shown to do. Conditions are the store's own affair: see `CautiousObjectStore`. */
+  readonly abilities: () => StoreAbilities;
+  /** Who the store says has begun our uploads, where that is known. */
+  readonly initiator: () => string | undefined;
   /**
    * Held by whatever changes where an inode's object is: an export, the settling of an attempt, a detachment from
    * a base. Nobody who holds one waits for another, but for {@link keyLocks}.
@@ -40,6 +45,8 @@ export class SyncContext {
     this.clock = deps.clock;
     this.log = deps.log.with({ component: "sync", volume: options.volumeId });
     this.failpoint = deps.failpoint ?? (() => {});
+    this.initiator = deps.initiator ?? (() => undefined);
+    this.abilities = deps.abilities ?? (() => allHonoured);
   }
 
   /** Aborted when the engine stops; every request to S3 carries it. */

@@ -1,4 +1,5 @@
 import type { InodeNumber } from "../vfs/attributes.ts";
+import { Archives } from "./archives.ts";
 import { Attempts } from "./attempts.ts";
 import { Bases } from "./bases.ts";
 import { Conflicts } from "./conflicts.ts";
@@ -34,6 +35,7 @@ export class SyncEngine implements Synchroniser {
   readonly #prefetcher: Prefetcher;
   readonly #exportWaits: ExportWaits;
   readonly #links: LinkRecords;
+  readonly #archives: Archives;
 
   constructor(options: SyncOptions, deps: SyncDependencies) {
     const context = new SyncContext(options, deps);
@@ -70,6 +72,7 @@ export class SyncEngine implements Synchroniser {
       ...{ exporter, tombstones, attempts, problems, fence, links },
     });
     this.#exportWaits = new ExportWaits(context, (inode) => this.#scheduler.exportNow(inode));
+    this.#archives = new Archives(context);
     context.onChanged = () => this.#scheduler.changed();
     this.#prefetcher = new Prefetcher(context, fetcher);
     this.#importer = new Importer(
@@ -114,6 +117,10 @@ export class SyncEngine implements Synchroniser {
 
   openReady(inode: InodeNumber): Promise<void> | undefined {
     return this.#revalidator.openReady(inode);
+  }
+
+  archiveReady(inode: InodeNumber): Promise<void> | undefined {
+    return this.#archives.ready(inode);
   }
 
   openFresh(inode: InodeNumber): Promise<void> | undefined {

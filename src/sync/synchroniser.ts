@@ -20,6 +20,11 @@ export interface Synchroniser {
   /** Like {@link openReady}, but S3 is asked now: undefined only where the file has nothing to ask about. */
   openFresh(inode: InodeNumber): Promise<void> | undefined;
   /**
+   * The file's object can be read, as far as its bytes are not here: before an open. Rejects with `FsError`: ACCESS for an
+   * archived object, DELAY while it is being restored. Without it, nothing is ever archived.
+   */
+  archiveReady?(inode: InodeNumber): Promise<void> | undefined;
+  /**
    * The file as it is now is in S3; undefined when it is already, or has no place there. Rejects with `FsError`: DELAY
    * while S3 does not answer, ACCESS when it refuses, IO when S3 has won a conflict over the file.
    */

@@ -18,40 +18,81 @@ export interface PlannedPart {
 export interface PlanLimits {
   readonly minPartBytes: number;
   readonly partBytes: number;
-  readonly maxCopyBytes: number;
+  readonly maxPartBytes: number;
   readonly maxParts: number;
 }
 
 /**
  * Divides an object of `sizeBytes` into parts so that as little as possible is sent: runs of the base object are
  * copied where they are long enough to be parts of their own. Every part but the last has at least the smallest
- * size. `runs` cover `[0, sizeBytes)` in order; `sizeBytes` is positive.
+ * size. `runs` cover `[0, sizeBytes)` in order; `sizeBytes` is positive. What is sent goes in parts of `partBytes`; in
+ * larger ones, and with the shortest copies sent too, only where there would be too many parts.
+ * @throws {RangeError} when no division makes an object of that size.
  */
 export function planParts(
   sizeBytes: number,
   runs: readonly SourceRun[],
   limits: PlanLimits,
 ): PlannedPart[] {
-  // Half of the parts allowed may be copies between parts that are sent.
-  const least = Math.max(limits.minPartBytes, Math.ceil((sizeBytes * 2) / limits.maxParts));
-  const most = Math.max(limits.partBytes, least);
-  const copies = joinRuns(runs).filter((run) => run.isBase && run.end - run.start >= least);
-  const kept: { start: number; end: number }[] = [];
-  for (const { start, end } of copies) {
-    // What is sent before a copy must itself be a part: it takes the bytes it lacks from the copy.
-    const before = kept.at(-1)?.end ?? 0;
-    const sent = start - before;
-    const from = sent === 0 || sent >= least ? start : before + least;
-    if (end - from >= least) kept.push({ start: from, end });
+  const { minPartBytes, partBytes, maxPartBytes, maxParts } = limits;
+  if (sizeBytes > maxParts * maxPartBytes) {
+    throw new RangeError(
+      `An object of ${sizeBytes} bytes does not fit into ${maxParts} parts of ${maxPartBytes} bytes`,
+    );
   }
-  const parts: PlannedPart[] = [];
+  const joined = joinRuns(runs);
+  for (let scale = 1; ; scale *= 2) {
+    const leastCopyBytes = Math.min(minPartBytes * scale, maxPartBytes);
+    const sentBytes = Math.min(partBytes * scale, maxPartBytes);
+    const ranges = planRanges(sizeBytes, joined, { ...limits, leastCopyBytes });
+    const piecesOf = (range: PlannedPart): number => {
+      const size = range.end - range.start;
+      const wanted = range.isCopy ? 1 : Math.floor(size / sentBytes);
+      return Math.max(1, wanted, Math.ceil(size / maxPartBytes));
+    };
+    // Counted first: there may be millions.
+    if (ranges.reduce((sum, range) => sum + piecesOf(range), 0) <= maxParts) {
+      return ranges.flatMap((range) => divide(range, piecesOf(range)));
+    }
+    if (leastCopyBytes === maxPartBytes && sentBytes === maxPartBytes) break;
+  }
+  return planGrid(sizeBytes, joined, maxParts);
+}
+
+/** The ranges that are copied, and those between them. */
+function planRanges(
+  sizeBytes: number,
+  runs: readonly SourceRun[],
+  sizes: PlanLimits & { readonly leastCopyBytes: number },
+): PlannedPart[] {
+  const { minPartBytes, leastCopyBytes } = sizes;
+  const ranges: PlannedPart[] = [];
   let at = 0;
-  for (const copy of kept) {
-    divide(parts, at, copy.start, false, most);
-    divide(parts, copy.start, copy.end, true, limits.maxCopyBytes);
-    at = copy.end;
+  for (const { start, end, isBase } of runs) {
+    if (!isBase || end - start < leastCopyBytes) continue;
+    // What is sent before a copy must itself be a part: it takes the bytes it lacks from the copy.
+    const sent = start - at;
+    const from = sent === 0 || sent >= minPartBytes ? start : at + minPartBytes;
+    if (end - from < minPartBytes) continue;
+    if (from > at) ranges.push({ start: at, end: from, isCopy: false });
+    ranges.push({ start: from, end, isCopy: true });
+    at = end;
   }
-  divide(parts, at, sizeBytes, false, most);
+  if (at < sizeBytes) ranges.push({ start: at, end: sizeBytes, isCopy: false });
+  return ranges;
+}
+
+/** As many parts as there may be, of one size: those that the base has whole are copied. */
+function planGrid(sizeBytes: number, runs: readonly SourceRun[], maxParts: number): PlannedPart[] {
+  const step = Math.ceil(sizeBytes / maxParts);
+  const parts: PlannedPart[] = [];
+  let run = 0;
+  for (let start = 0; start < sizeBytes; start += step) {
+    const end = Math.min(sizeBytes, start + step);
+    while ((runs[run]?.end ?? sizeBytes) <= start) run += 1;
+    const { isBase = false, end: runEnd = 0 } = runs[run] ?? {};
+    parts.push({ start, end, isCopy: isBase && runEnd >= end });
+  }
   return parts;
 }
 
@@ -68,22 +109,12 @@ function joinRuns(runs: readonly SourceRun[]): SourceRun[] {
   return joined;
 }
 
-/** Pieces of equal size, each at least `target` where the range is; copies are at most `target`. */
-function divide(
-  parts: PlannedPart[],
-  start: number,
-  end: number,
-  isCopy: boolean,
-  target: number,
-): void {
+/** Pieces of equal size. */
+function divide({ start, end, isCopy }: PlannedPart, count: number): PlannedPart[] {
   const size = end - start;
-  if (size <= 0) return;
-  const count = isCopy ? Math.ceil(size / target) : Math.max(1, Math.floor(size / target));
-  for (let index = 0; index < count; index++) {
-    parts.push({
-      start: start + Math.floor((size * index) / count),
-      end: start + Math.floor((size * (index + 1)) / count),
-      isCopy,
-    });
-  }
+  return Array.from({ length: count }, (_, index) => ({
+    start: start + Math.floor((size / count) * index),
+    end: index === count - 1 ? end : start + Math.floor((size / count) * (index + 1)),
+    isCopy,
+  }));
 }

@@ -11,6 +11,8 @@ import {
 } from "../s3/object-store.ts";
 import { FsError } from "../vfs/error.ts";
 import { detailOf } from "./attempt-detail.ts";
+import { isUnavailable, isUnsent } from "./fs-error.ts";
+import { creating } from "./lost-uploads.ts";
 import { Semaphore } from "./semaphore.ts";
 import type { SyncContext } from "./sync-context.ts";
 import { type PlannedPart, planParts, type SourceRun } from "./upload-plan.ts";
@@ -18,6 +20,8 @@ import { type PlannedPart, planParts, type SourceRun } from "./upload-plan.ts";
 const mebi = 1024 * 1024;
 /** Read from the base object into a PUT rather than copied by S3 in three requests. */
 const maxReadForPutBytes = mebi;
+/** The largest object that S3 copies in one request. */
+const maxCopyBytes = 5 * 1024 * mebi;
 /** Zeros for holes, shared by all bodies. */
 const zeros = Buffer.alloc(mebi);
 /** Parts of one file on their way at the same time. */
@@ -58,10 +62,21 @@ export class Uploader {
 
   /**
    * Whether a file goes up as one PUT or in parts: parts when it is large, or when S3 has most of its bytes and
-   * can copy them (under another name, or with other headers).
+   * can copy them (under another name, or with other headers). `copied` where S3 has all of them, and is known to copy
+   * an object onto what is expected there, and onto nothing else.
    */
-  kindFor(sizeBytes: number, absentBytes: number): "put" | "multipart" {
-    return sizeBytes > this.#partBytes || absentBytes > maxReadForPutBytes ? "multipart" : "put";
+  kindFor(
+    sizeBytes: number,
+    absentBytes: number,
+    copied?: { readonly isOntoObject: boolean },
+  ): "put" | "multipart" | "copy" {
+    if (copied !== undefined && sizeBytes <= maxCopyBytes) {
+      const { copyIfAbsent, copyIfMatch, copySourceIfMatch } = this.#context.abilities();
+      const condition = copied.isOntoObject ? copyIfMatch : copyIfAbsent;
+      if (condition === "honoured" && copySourceIfMatch === "honoured") return "copy";
+    }
+    const isCopied = absentBytes > maxReadForPutBytes && this.#copiesParts;
+    return sizeBytes > this.#partBytes || isCopied ? "multipart" : "put";
   }
 
   /**
@@ -72,9 +87,29 @@ export class Uploader {
     const { attempt } = content;
     const condition: Condition = attempt.expected ?? "absent";
     const { headers } = detailOf(attempt);
+    if (attempt.kind === "copy") return this.#copy(content, headers, condition);
     return attempt.kind === "put"
       ? this.#put(content, headers, condition)
       : this.#multipart(content, headers, condition);
+  }
+
+  /** A refusal does not say whether source or destination is another: the exporter looks at both. */
+  async #copy(
+    { attempt, base }: FrozenContent,
+    headers: ObjectHeaders,
+    condition: Condition,
+  ): Promise<Stored | PreconditionFailed> {
+    const { store, signal } = this.#context;
+    if (base === undefined) throw new Error(`Attempt ${attempt.id} copies nothing`);
+    await this.#markSent(attempt);
+    const source = { key: base.key, ifMatch: base.etag };
+    const answer = await store.copy(source, attempt.key, headers, condition, { signal });
+    return answer.kind === "notFound" ? { kind: "preconditionFailed" } : answer;
+  }
+
+  /** Whether S3 was shown to copy just the range that it is asked for; else unchanged bytes are read and sent. */
+  get #copiesParts(): boolean {
+    return this.#context.abilities().uploadPartCopy === "honoured";
   }
 
   /** Records that the request which changes the key is about to be sent. */
@@ -105,14 +140,24 @@ export class Uploader {
   ): Promise<Stored | PreconditionFailed> {
     const { store, state, signal } = this.#context;
     const { attempt } = content;
+    this.#context.transaction(() => creating(state, attempt));
     await state.db.sync();
-    const uploadId = await store.createMultipart(attempt.key, headers, { signal });
+    let uploadId: string;
+    try {
+      uploadId = await store.createMultipart(attempt.key, headers, { signal });
+    } catch (error) {
+      // Refused, or never sent: there is no upload.
+      if (isUnsent(error) || (!isUnavailable(error) && !signal.aborted)) {
+        this.#context.transaction(() => state.journal.put(attempt));
+      }
+      throw error;
+    }
     const begun: Attempt = { ...attempt, uploadId };
     this.#context.transaction(() => state.journal.put(begun));
     const plan = planParts(attempt.sizeBytes, this.#runs(content), {
       minPartBytes: this.#minPartBytes,
       partBytes: this.#partBytes,
-      maxCopyBytes: 5 * 1024 * mebi,
+      maxPartBytes: 5 * 1024 * mebi,
       maxParts: 10_000,
     });
     const parts: UploadedPart[] = [];
@@ -138,7 +183,7 @@ export class Uploader {
     const add = (start: number, end: number, isBase: boolean): void => {
       if (start < end) runs.push({ start, end, isBase });
     };
-    const limit = base === undefined ? 0 : baseSizeBytes;
+    const limit = base === undefined || !this.#copiesParts ? 0 : baseSizeBytes;
     const { extents } = this.#context.state;
     for (const segment of extents.segments(attempt.inode, 0, attempt.sizeBytes, "frozen")) {
       const isUnchanged = segment.kind === "absent" || segment.kind === "clean";

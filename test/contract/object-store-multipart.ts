@@ -181,4 +181,28 @@ export const multipartCases: readonly ObjectStoreCase[] = [
       await fails(gone, "noSuchUpload");
     },
   },
+  {
+    title: "tells the uploads that are not finished, and whether they have parts",
+    async run(context) {
+      const { store } = context;
+      const [key, other] = [keyOf(context, "a b+ü"), keyOf(context, "other")];
+      const before = Date.now() - 60_000;
+      const uploadId = await store.createMultipart(key, plain);
+      await store.createMultipart(other, plain);
+      const listed = await store.listUploads(key);
+      assert.deepEqual(
+        listed.map((upload) => [upload.key, upload.uploadId]),
+        [[key, uploadId]],
+      );
+      const { initiatedMs = 0 } = listed[0] ?? {};
+      assert.ok(initiatedMs > before && initiatedMs < Date.now() + 60_000, `${initiatedMs}`);
+      assert.equal((await store.listUploads(context.prefix)).length, 2);
+      assert.equal(await store.hasParts(key, uploadId), false);
+      await store.uploadPart(key, uploadId, 1, bodyOf("x"));
+      assert.equal(await store.hasParts(key, uploadId), true);
+      await store.abortMultipart(key, uploadId);
+      assert.equal(await store.hasParts(key, uploadId), false);
+      assert.deepEqual(await store.listUploads(key), []);
+    },
+  },
 ];

@@ -102,7 +102,7 @@ export class FaultyObjectStore implements ObjectStore {
   }
 
   head(key: ObjectKey, options?: RequestOptions) {
-    return this.#run("head", key, options, () => this.#inner.head(key, options));
+    return this.#run("head", key, options, (given) => this.#inner.head(key, given));
   }
 
   get(
@@ -110,11 +110,11 @@ export class FaultyObjectStore implements ObjectStore {
     range: { readonly offsetBytes: number; readonly lengthBytes: number; readonly ifMatch: ETag },
     options?: RequestOptions,
   ) {
-    return this.#run("get", key, options, () => this.#inner.get(key, range, options));
+    return this.#run("get", key, options, (given) => this.#inner.get(key, range, given));
   }
 
   list(query: Parameters<ObjectStore["list"]>[0], options?: RequestOptions) {
-    return this.#run("list", query.prefix, options, () => this.#inner.list(query, options));
+    return this.#run("list", query.prefix, options, (given) => this.#inner.list(query, given));
   }
 
   put(
@@ -124,8 +124,8 @@ export class FaultyObjectStore implements ObjectStore {
     condition: Condition,
     options?: RequestOptions,
   ) {
-    return this.#run("put", key, options, () =>
-      this.#inner.put(key, body, headers, condition, options),
+    return this.#run("put", key, options, (given) =>
+      this.#inner.put(key, body, headers, condition, given),
     );
   }
 
@@ -136,18 +136,18 @@ export class FaultyObjectStore implements ObjectStore {
     condition: Condition,
     options?: RequestOptions,
   ) {
-    return this.#run("copy", key, options, () =>
-      this.#inner.copy(source, key, headers, condition, options),
+    return this.#run("copy", key, options, (given) =>
+      this.#inner.copy(source, key, headers, condition, given),
     );
   }
 
   delete(key: ObjectKey, ifMatch: ETag | "any", options?: RequestOptions) {
-    return this.#run("delete", key, options, () => this.#inner.delete(key, ifMatch, options));
+    return this.#run("delete", key, options, (given) => this.#inner.delete(key, ifMatch, given));
   }
 
   createMultipart(key: ObjectKey, headers: ObjectHeaders, options?: RequestOptions) {
-    return this.#run("createMultipart", key, options, () =>
-      this.#inner.createMultipart(key, headers, options),
+    return this.#run("createMultipart", key, options, (given) =>
+      this.#inner.createMultipart(key, headers, given),
     );
   }
 
@@ -158,8 +158,8 @@ export class FaultyObjectStore implements ObjectStore {
     body: PutBody,
     options?: RequestOptions,
   ) {
-    return this.#run("uploadPart", key, options, () =>
-      this.#inner.uploadPart(key, uploadId, partNumber, body, options),
+    return this.#run("uploadPart", key, options, (given) =>
+      this.#inner.uploadPart(key, uploadId, partNumber, body, given),
     );
   }
 
@@ -170,8 +170,8 @@ export class FaultyObjectStore implements ObjectStore {
     source: Parameters<ObjectStore["uploadPartCopy"]>[3],
     options?: RequestOptions,
   ) {
-    return this.#run("uploadPartCopy", key, options, () =>
-      this.#inner.uploadPartCopy(key, uploadId, partNumber, source, options),
+    return this.#run("uploadPartCopy", key, options, (given) =>
+      this.#inner.uploadPartCopy(key, uploadId, partNumber, source, given),
     );
   }
 
@@ -182,26 +182,42 @@ export class FaultyObjectStore implements ObjectStore {
     condition: Condition,
     options?: RequestOptions,
   ) {
-    return this.#run("completeMultipart", key, options, () =>
-      this.#inner.completeMultipart(key, uploadId, parts, condition, options),
+    return this.#run("completeMultipart", key, options, (given) =>
+      this.#inner.completeMultipart(key, uploadId, parts, condition, given),
     );
   }
 
   tags(key: ObjectKey, options?: RequestOptions) {
-    return this.#run("tags", key, options, () => this.#inner.tags(key, options));
+    return this.#run("tags", key, options, (given) => this.#inner.tags(key, given));
   }
 
   abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions) {
-    return this.#run("abortMultipart", key, options, () =>
-      this.#inner.abortMultipart(key, uploadId, options),
+    return this.#run("abortMultipart", key, options, (given) =>
+      this.#inner.abortMultipart(key, uploadId, given),
     );
+  }
+
+  listUploads(prefix: string, options?: RequestOptions) {
+    return this.#run("listUploads", prefix, options, (given) =>
+      this.#inner.listUploads(prefix, given),
+    );
+  }
+
+  hasParts(key: ObjectKey, uploadId: string, options?: RequestOptions) {
+    return this.#run("hasParts", key, options, (given) =>
+      this.#inner.hasParts(key, uploadId, given),
+    );
+  }
+
+  restore(key: ObjectKey, days: number, options?: RequestOptions) {
+    return this.#run("restore", key, options, (given) => this.#inner.restore(key, days, given));
   }
 
   async #run<Answer>(
     operation: keyof ObjectStore,
     key: string,
     options: RequestOptions | undefined,
-    execute: () => Promise<Answer>,
+    execute: (options: RequestOptions | undefined) => Promise<Answer>,
   ): Promise<Answer> {
     const actions = this.#match(operation, key);
     let isLost = false;
@@ -209,15 +225,15 @@ export class FaultyObjectStore implements ObjectStore {
       if (action.kind === "fail") throw action.error ?? unavailable(`${operation} ${key}: reset`);
       if (action.kind === "refuse") return { kind: "preconditionFailed" } as Answer;
       if (action.kind === "late") {
-        // Nobody hears what becomes of it.
-        this.#clock.schedule(action.delayMs, () => void execute().catch(() => undefined));
+        // Nobody hears what becomes of it, or can call it back.
+        this.#clock.schedule(action.delayMs, () => void execute({}).catch(() => undefined));
         throw unavailable(`${operation} ${key}: timed out`);
       }
       if (action.kind === "delay") await this.#wait(action.delayMs, options?.signal);
       if (action.kind === "before") await action.run();
       if (action.kind === "lose") isLost = true;
     }
-    const answer = await execute();
+    const answer = await execute(options);
     for (const action of actions) {
       if (action.kind === "after") await action.run();
     }

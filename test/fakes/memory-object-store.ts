@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { Gap, Gaps } from "../../src/dev-s3/gaps.ts";
 import {
   type Condition,
   type ETag,
   type ListedObject,
+  type ListedUpload,
   type ListPage,
   type NotFound,
   type ObjectHeaders,
@@ -29,6 +31,8 @@ export interface MemoryObjectStoreOptions {
   /** Smallest part but the last, 5 MiB as in S3 unless a test needs many small parts. */
   readonly minPartBytes?: number;
   readonly clock?: Clock;
+  /** What of S3's semantics is missing. */
+  readonly gaps?: Gaps;
 }
 
 /** One request that reached the store. */
@@ -89,6 +93,7 @@ export class MemoryObjectStore implements ObjectStore {
   readonly #versioned: boolean;
   readonly #clock: Clock;
   readonly #uploads: MemoryUploads;
+  readonly #gaps: Gaps;
   #sortedKeys: readonly string[] | undefined;
   #versions = 0;
 
@@ -96,7 +101,12 @@ export class MemoryObjectStore implements ObjectStore {
     this.#bucket = options.bucket ?? "memory";
     this.#versioned = options.versioned ?? false;
     this.#clock = options.clock ?? systemClock;
-    this.#uploads = new MemoryUploads(this.#bucket, options.minPartBytes ?? 5 * 1024 * 1024);
+    this.#gaps = options.gaps ?? new Set();
+    this.#uploads = new MemoryUploads(
+      this.#bucket,
+      options.minPartBytes ?? 5 * 1024 * 1024,
+      this.#clock,
+    );
   }
 
   /** Puts an object; headers not given are the defaults. Any string is taken as a key, as S3 itself would. */
@@ -158,7 +168,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   /** Uploads that are neither completed nor aborted. */
-  unfinishedUploads(): readonly { readonly key: ObjectKey; readonly uploadId: string }[] {
+  unfinishedUploads(): readonly ListedUpload[] {
     return this.#uploads.unfinished();
   }
 
@@ -236,7 +246,7 @@ export class MemoryObjectStore implements ObjectStore {
   ): Promise<Stored | PreconditionFailed> {
     const data = bodyBytes(body);
     await this.#begin("put", key, options);
-    return this.#holds(key, condition)
+    return this.#holds(key, condition, "put")
       ? stored(this.#commit(key, data, headers))
       : preconditionFailed;
   }
@@ -249,10 +259,10 @@ export class MemoryObjectStore implements ObjectStore {
     options?: RequestOptions,
   ): Promise<Stored | PreconditionFailed | NotFound> {
     await this.#begin("copy", key, options);
-    const from = this.#source(source.key, source.ifMatch);
+    const from = this.#source(source.key, source.ifMatch, "copy-source-if-match");
     if ("kind" in from) return from;
-    return this.#holds(key, condition)
-      ? stored(this.#commit(key, from.data, headers))
+    return this.#holds(key, condition, "copy")
+      ? stored(this.#commit(key, from.data, withTags(headers, from.tags)))
       : preconditionFailed;
   }
 
@@ -262,7 +272,7 @@ export class MemoryObjectStore implements ObjectStore {
     options?: RequestOptions,
   ): Promise<{ kind: "deleted" } | PreconditionFailed> {
     await this.#begin("delete", key, options);
-    if (this.#objects.has(key) && !this.#holds(key, ifMatch)) return preconditionFailed;
+    if (this.#objects.has(key) && !this.#holds(key, ifMatch, "delete")) return preconditionFailed;
     this.deleteObject(key);
     return { kind: "deleted" };
   }
@@ -301,7 +311,10 @@ export class MemoryObjectStore implements ObjectStore {
     options?: RequestOptions,
   ): Promise<({ kind: "copied" } & UploadedPart) | PreconditionFailed | NotFound> {
     await this.#begin("uploadPartCopy", key, options);
-    const from = this.#source(source.key, source.ifMatch);
+    if (this.#gaps.has("upload-part-copy")) {
+      throw this.#error("unsupported", key, "NotImplemented", 501);
+    }
+    const from = this.#source(source.key, source.ifMatch, "upload-part-copy-if-match");
     if ("kind" in from) return from;
     const end = source.offsetBytes + source.lengthBytes;
     if (source.lengthBytes < 1 || end > from.data.length) {
@@ -320,7 +333,7 @@ export class MemoryObjectStore implements ObjectStore {
   ): Promise<Stored | PreconditionFailed> {
     await this.#begin("completeMultipart", key, options);
     const { data, headers, etag } = this.#uploads.assemble(key, uploadId, parts);
-    if (!this.#holds(key, condition)) return preconditionFailed;
+    if (!this.#holds(key, condition, "complete")) return preconditionFailed;
     this.#uploads.remove(key, uploadId);
     return stored(this.#commit(key, data, headers, etag));
   }
@@ -328,6 +341,32 @@ export class MemoryObjectStore implements ObjectStore {
   async abortMultipart(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<void> {
     await this.#begin("abortMultipart", key, options);
     this.#uploads.remove(key, uploadId);
+  }
+
+  async listUploads(prefix: string, options?: RequestOptions): Promise<readonly ListedUpload[]> {
+    await this.#begin("listUploads", prefix, options);
+    return this.#uploads.unfinished().filter(({ key }) => key.startsWith(prefix));
+  }
+
+  async hasParts(key: ObjectKey, uploadId: string, options?: RequestOptions): Promise<boolean> {
+    await this.#begin("hasParts", key, options);
+    return this.#uploads.hasParts(key, uploadId);
+  }
+
+  async restore(
+    key: ObjectKey,
+    _days: number,
+    options?: RequestOptions,
+  ): Promise<{ readonly kind: "asked" | "ready" } | NotFound> {
+    await this.#begin("restore", key, options);
+    const object = this.#objects.get(key);
+    if (object === undefined) return notFound;
+    return { kind: object.info.archived === true ? "asked" : "ready" };
+  }
+
+  /** An error as this bucket throws it. */
+  failure(code: ObjectStoreError["code"], s3Code: string, status: number): ObjectStoreError {
+    return new ObjectStoreError(code, `Bucket ${this.#bucket}: ${s3Code}`, { s3Code, status });
   }
 
   /** Counts the request and yields once, so that no caller relies on an answer in the same turn. */
@@ -344,17 +383,29 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   /** The object to read from. @throws {ObjectStoreError} archived. */
-  #source(key: ObjectKey, ifMatch: ETag): StoredObject | PreconditionFailed | NotFound {
+  #source(key: ObjectKey, ifMatch: ETag, gap?: Gap): StoredObject | PreconditionFailed | NotFound {
     const object = this.#objects.get(key);
     if (object === undefined) return notFound;
-    if (object.info.etag !== ifMatch) return preconditionFailed;
+    const isIgnored = gap !== undefined && this.#gaps.has(gap);
+    if (object.info.etag !== ifMatch && !isIgnored) return preconditionFailed;
     if (object.info.archived) throw this.#error("archived", key, "InvalidObjectState", 403);
     return object;
   }
 
-  #holds(key: string, condition: Condition): boolean {
-    const current = this.#objects.get(key)?.info.etag;
+  /** @throws {ObjectStoreError} unsupported for a condition that this bucket refuses. */
+  #holds(
+    key: ObjectKey,
+    condition: Condition,
+    operation: "put" | "complete" | "copy" | "delete",
+  ): boolean {
     if (condition === "any") return true;
+    const header = condition === "absent" ? "if-none-match" : "if-match";
+    const gap = operation === "delete" ? "delete-if-match" : (`${operation}-${header}` as const);
+    if (this.#gaps.has(`${gap}:refused`)) {
+      throw this.#error("unsupported", key, "NotImplemented", 501);
+    }
+    if (this.#gaps.has(gap)) return true;
+    const current = this.#objects.get(key)?.info.etag;
     return condition === "absent" ? current === undefined : current === condition;
   }
 
@@ -414,6 +465,11 @@ export class MemoryObjectStore implements ObjectStore {
       if (compareUtf8(name, after) > 0) yield [name, cut !== -1];
     }
   }
+}
+
+/** A copy has the source's tags unless it is given others. */
+function withTags(headers: ObjectHeaders, tags: string | undefined): ObjectHeaders {
+  return headers.tags !== undefined || tags === undefined ? headers : { ...headers, tags };
 }
 
 function stored({ etag, versionId }: ObjectInfo): Stored {

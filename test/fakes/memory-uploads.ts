@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../../src/base/clock.ts";
 import {
   type ETag,
+  type ListedUpload,
   type ObjectHeaders,
   type ObjectKey,
   ObjectStoreError,
@@ -17,6 +19,7 @@ interface Upload {
   readonly key: ObjectKey;
   readonly headers: ObjectHeaders;
   readonly parts: Map<number, Part>;
+  readonly initiatedMs: number;
 }
 
 /** The multipart uploads of a bucket in memory, with S3's rules on part numbers, sizes and order. */
@@ -24,21 +27,32 @@ export class MemoryUploads {
   readonly #uploads = new Map<string, Upload>();
   readonly #bucket: string;
   readonly #minPartBytes: number;
+  readonly #clock: Clock;
   #count = 0;
 
-  constructor(bucket: string, minPartBytes: number) {
+  constructor(bucket: string, minPartBytes: number, clock: Clock) {
+    this.#clock = clock;
     this.#bucket = bucket;
     this.#minPartBytes = minPartBytes;
   }
 
   create(key: ObjectKey, headers: ObjectHeaders): string {
     const uploadId = `upload-${++this.#count}`;
-    this.#uploads.set(uploadId, { key, headers, parts: new Map() });
+    const initiatedMs = Number(this.#clock.nowNs() / 1_000_000n);
+    this.#uploads.set(uploadId, { key, headers, parts: new Map(), initiatedMs });
     return uploadId;
   }
 
-  unfinished(): { readonly key: ObjectKey; readonly uploadId: string }[] {
-    return [...this.#uploads].map(([uploadId, { key }]) => ({ key, uploadId }));
+  unfinished(): ListedUpload[] {
+    return [...this.#uploads].map(([uploadId, { key, initiatedMs }]) => ({
+      ...{ key, uploadId, initiatedMs },
+      initiator: "memory",
+    }));
+  }
+
+  hasParts(key: ObjectKey, uploadId: string): boolean {
+    const upload = this.#uploads.get(uploadId);
+    return upload?.key === key && upload.parts.size > 0;
   }
 
   remove(key: ObjectKey, uploadId: string): void {

@@ -16,8 +16,14 @@ const layers: Readonly<Record<string, { src: readonly string[]; packages?: reado
   nfs4: { src: ["rpc", "xdr", "vfs", "base"] },
   s3: { src: ["base"], packages: ["@aws-sdk/*", "undici", "fast-xml-parser"] },
   cache: { src: ["s3/object-store.ts", "vfs", "base"], packages: ["node:sqlite"] },
-  sync: { src: ["cache", "s3/object-store.ts", "handover/export-fence.ts", "vfs", "base"] },
+  sync: {
+    src: [
+      ...["cache", "s3/object-store.ts", "handover/export-fence.ts", "probe/abilities.ts"],
+      ...["vfs", "base"],
+    ],
+  },
   filesystem: { src: ["vfs", "cache", "sync", "s3/object-store.ts", "base"] },
+  probe: { src: ["s3/object-store.ts", "base"] },
   handover: { src: ["s3/object-store.ts", "base"] },
   supervisor: { src: ["control", "base"] },
   csi: { src: ["control", "kubernetes", "base"], packages: ["@grpc/*"] },

@@ -11,6 +11,7 @@ import {
   xmlResponse,
 } from "../context.ts";
 import { S3Error } from "../error.ts";
+import { honoured } from "../gaps.ts";
 import type { Bucket, CompletedUpload, ContentVersion } from "../model.ts";
 import { document, element, optional } from "../xml.ts";
 
@@ -64,7 +65,7 @@ export async function completeMultipartUpload(
   const bucket = catalog.bucket(request.bucket);
   const uploadId = request.query.get("uploadId") ?? "";
   if (!bucket.completed.has(uploadId)) catalog.upload(bucket, uploadId, request.key);
-  const condition = writeCondition(request.headers);
+  const condition = honoured(writeCondition(request.headers), "complete", context.gaps);
   using watch = watchDeletions(bucket, request.key);
   const list = await request.body.readAll();
   const claimed = checksumOfHeaders(request.headers);

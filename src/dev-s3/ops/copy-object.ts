@@ -18,6 +18,7 @@ import {
 } from "../context.ts";
 import { type CopySource, copySource } from "../copy-source.ts";
 import { S3Error } from "../error.ts";
+import { honoured } from "../gaps.ts";
 import { isoDate } from "../http-date.ts";
 import type { Attributes, ContentVersion } from "../model.ts";
 import { maxUploadBytes } from "../receive-body.ts";
@@ -103,7 +104,7 @@ async function digests(
 export async function copyObject(request: S3Request, context: Context): Promise<S3Response> {
   const { catalog } = context;
   const bucket = catalog.bucket(request.bucket);
-  const condition = writeCondition(request.headers);
+  const condition = honoured(writeCondition(request.headers), "copy", context.gaps);
   const source = copySource(request, context);
   if (source.version.sizeBytes > maxUploadBytes) {
     throw new S3Error("InvalidRequest", {

@@ -3,6 +3,7 @@ import { checkWrite, type WriteCondition, writeCondition } from "../condition.ts
 import { type Context, emptyResponse, type S3Request, type S3Response } from "../context.ts";
 import { S3Error } from "../error.ts";
 import { currentVersion } from "../find-version.ts";
+import { honoured } from "../gaps.ts";
 import type { Bucket, Version } from "../model.ts";
 
 /** What a deletion did: with versioning it may have written a marker, or removed one. */
@@ -66,7 +67,7 @@ export function deleteKey(
 
 /** DeleteObject. */
 export async function deleteObject(request: S3Request, context: Context): Promise<S3Response> {
-  const condition = writeCondition(request.headers);
+  const condition = honoured(writeCondition(request.headers), "delete", context.gaps);
   if (condition.kind === "absent") {
     throw new S3Error("NotImplemented", { elements: { Header: "If-None-Match" } });
   }

@@ -1,6 +1,7 @@
 import { type Context, type S3Request, type S3Response, xmlResponse } from "../context.ts";
 import { S3Error } from "../error.ts";
 import { currentVersion } from "../find-version.ts";
+import { unlistedMs } from "../gaps.ts";
 import { isoDate } from "../http-date.ts";
 import {
   entryName,
@@ -13,6 +14,11 @@ import {
 import type { Bucket, ContentVersion, KeyRecord } from "../model.ts";
 import { document, type Element, element, optional } from "../xml.ts";
 
+/** What XML 1.0 cannot carry, as servers write it that do not know `encoding-type`. */
+function withoutControls(key: string): string {
+  return Array.from(key, (c) => (c < " " ? "\ufffd" : c)).join("");
+}
+
 /** A page of current objects and what every listing writes about itself. */
 function listPage(request: S3Request, context: Context, after: string) {
   const bucket = context.catalog.bucket(request.bucket);
@@ -20,18 +26,24 @@ function listPage(request: S3Request, context: Context, after: string) {
   const prefix = query.get("prefix") ?? "";
   const delimiter = query.get("delimiter") ?? "";
   const maximum = parseMaximum(query.get("max-keys"), "max-keys");
-  const encode = keyEncoder(query.get("encoding-type"));
+  const { gaps } = context;
+  const encodingType = gaps.has("encoding-type") ? undefined : query.get("encoding-type");
+  const encode = gaps.has("encoding-type") ? withoutControls : keyEncoder(encodingType);
+  const listedUntilMs = gaps.has("list-after-write")
+    ? context.nowMs() - unlistedMs
+    : Number.POSITIVE_INFINITY;
   const entries = walkKeys(
     bucket.keys,
     { prefix, delimiter, after },
-    (record) => record.versions[0]?.kind === "content",
+    ({ versions: [newest] }) =>
+      newest?.kind === "content" && newest.lastModifiedMs <= listedUntilMs,
   );
   const { page, truncated } = takePage(entries, maximum);
   const head = [
     element("Name", request.bucket),
     element("Prefix", encode(prefix)),
     optional("Delimiter", delimiter === "" ? undefined : encode(delimiter)),
-    optional("EncodingType", query.get("encoding-type")),
+    optional("EncodingType", encodingType),
     element("MaxKeys", maximum),
     element("IsTruncated", truncated),
   ];
@@ -86,7 +98,7 @@ function parseToken(token: string): string {
 export function listObjectsV2(request: S3Request, context: Context): Promise<S3Response> {
   const { query } = request;
   const token = query.get("continuation-token");
-  const startAfter = query.get("start-after");
+  const startAfter = context.gaps.has("start-after") ? undefined : query.get("start-after");
   const after = token === undefined ? (startAfter ?? "") : parseToken(token);
   const { bucket, page, truncated, encode, head } = listPage(request, context, after);
   const last = page.at(-1);
@@ -107,7 +119,12 @@ export function listObjectsV2(request: S3Request, context: Context): Promise<S3R
           optional("StartAfter", startAfter === undefined ? undefined : encode(startAfter)),
           optional("ContinuationToken", token),
           optional("NextContinuationToken", next),
-          ...entryElements(bucket, page, encode, owner),
+          ...entryElements(
+            bucket,
+            context.gaps.has("listing-order") ? page.toReversed() : page,
+            encode,
+            owner,
+          ),
         ]),
       ),
     ),

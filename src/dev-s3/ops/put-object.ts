@@ -10,12 +10,13 @@ import {
   versionHeaders,
   wholeSecondsMs,
 } from "../context.ts";
+import { honoured } from "../gaps.ts";
 import { receiveBody } from "../receive-body.ts";
 
 /** PutObject: receives and verifies the body, then checks the condition and commits in one step. */
 export async function putObject(request: S3Request, context: Context): Promise<S3Response> {
   const bucket = context.catalog.bucket(request.bucket);
-  const condition = writeCondition(request.headers);
+  const condition = honoured(writeCondition(request.headers), "put", context.gaps);
   const attributes = parseAttributes(request.headers);
   using watch = watchDeletions(bucket, request.key);
   await using received = await receiveBody(request, context);

@@ -38,10 +38,13 @@ function copyRange(header: string | undefined, sizeBytes: number) {
 /** UploadPartCopy: the part shares the source's blobs; its MD5 is computed by reading them. */
 export async function uploadPartCopy(request: S3Request, context: Context): Promise<S3Response> {
   const { catalog } = context;
+  if (context.gaps.has("upload-part-copy")) throw new S3Error("NotImplemented");
   const { bucket, upload, partNumber } = partTarget(request, context);
   const source = copySource(request, context);
   const { offsetBytes, lengthBytes } = copyRange(
-    request.headers.get("x-amz-copy-source-range"),
+    context.gaps.has("upload-part-copy-range")
+      ? undefined
+      : request.headers.get("x-amz-copy-source-range"),
     source.version.sizeBytes,
   );
   if (lengthBytes > maxUploadBytes) {

@@ -30,6 +30,11 @@ describe("s3files conflicts", () => {
   it("names each local version below the mount, with its size and time", () => {
     const file = { name: "0000000002_a b", sizeBytes: 2048, changedMs: 1_700_000_000_000 };
     assert.equal(conflictsText("v", { directory: "lost", files: [] }), "v: no conflicts\n");
+    const known = { key: "d/a", reason: "edited here, deleted at S3", atMs: 0, baseEtag: '"1"' };
+    assert.match(
+      conflictsText("v", { directory: "lost", files: [{ ...file, ...known }] }),
+      /1970-01-01.*\n {4}of key "d\/a": edited here, deleted at S3 \(from "1", S3 has nothing\)\n$/,
+    );
     assert.match(
       conflictsText("v", { directory: "lost", files: [file] }),
       /^v: S3 has won over 1 .*\n {2}lost\/0000000002_a b {2}2\.0 KiB {2}2023-11-14T22:13:20/,

@@ -30,6 +30,26 @@ describe("the parameters of durability, consistency and encryption", () => {
     }
   });
 
+  it("of what shows, what is kept and what is archived reach the server too", () => {
+    const spec = specOf({
+      ...{ statMetadata: "listing", archivedObjects: "restore", lostAndFound: "bucket" },
+      expireAfterLastAccess: "7d",
+    });
+    assert.deepEqual(
+      [spec.statMetadata, spec.archivedObjects, spec.lostAndFound, spec.expireAfterLastAccessMs],
+      ["listing", "restore", "bucket", 7 * 24 * 3_600_000],
+    );
+    const plain = specOf({ statMetadata: "exact", archivedObjects: "show", lostAndFound: "local" });
+    for (const name of ["statMetadata", "archivedObjects", "lostAndFound"] as const) {
+      assert.ok(!Object.hasOwn(plain, name), name);
+    }
+    assert.equal(plain.expireAfterLastAccessMs, 30 * 24 * 3_600_000);
+    assert.throws(
+      () => parseParameters({ statMetadata: "listing" }, "class"),
+      (error) => error instanceof CsiError && /for buckets of others/.test(error.message),
+    );
+  });
+
   it("are refused where they make no sense", () => {
     for (const [given, message] of [
       [{ storageClass: "GLACIER" }, /storageClass: 'GLACIER' is an archive/],

@@ -9,7 +9,7 @@ import { TouchedKeys } from "../../../src/sync/touched-keys.ts";
 import { planParts, type SourceRun } from "../../../src/sync/upload-plan.ts";
 
 describe("planParts", () => {
-  const limits = { minPartBytes: 5, partBytes: 8, maxCopyBytes: 50, maxParts: 10_000 };
+  const limits = { minPartBytes: 5, partBytes: 8, maxPartBytes: 50, maxParts: 10_000 };
   const runsOf = (lengths: readonly (readonly [number, boolean])[]): SourceRun[] => {
     let at = 0;
     return lengths.map(([length, isBase]) => {
@@ -53,7 +53,7 @@ describe("planParts", () => {
         { start: edit, end: edit + 4096, isBase: false },
         { start: edit + 4096, end: 10_240 * mebi, isBase: true },
       ],
-      { minPartBytes: 5 * mebi, partBytes: 8 * mebi, maxCopyBytes: 5120 * mebi, maxParts: 10_000 },
+      { minPartBytes: 5 * mebi, partBytes: 8 * mebi, maxPartBytes: 5120 * mebi, maxParts: 10_000 },
     );
     assert.deepEqual(
       parts.map(({ isCopy }) => isCopy),
@@ -64,15 +64,78 @@ describe("planParts", () => {
     );
   });
 
-  it("stays within the number of parts for the largest object", () => {
-    const size = 5 * 2 ** 40;
-    const parts = planParts(size, [{ start: 0, end: size, isBase: false }], {
-      minPartBytes: 5 * 2 ** 20,
-      partBytes: 8 * 2 ** 20,
-      maxCopyBytes: 5 * 2 ** 30,
-      maxParts: 10_000,
+  const mebi = 2 ** 20;
+  const gibi = 2 ** 30;
+  const tebi = 2 ** 40;
+  const aws = {
+    ...{ minPartBytes: 5 * mebi, partBytes: 8 * mebi, maxPartBytes: 5 * gibi, maxParts: 10_000 },
+  };
+
+  it("makes parts of 5 MiB to 5 GiB, at most 10,000, of any object to 48 TiB, however it was edited", () => {
+    const size = fc.oneof(
+      fc.integer({ min: 1, max: 48 * tebi }),
+      fc.constantFrom(5 * mebi, 25 * tebi, 26 * tebi, 48 * tebi - 1, 48 * tebi),
+    );
+    const edit = fc.record({
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      length: fc.constantFrom(1, 4096, mebi, 5 * mebi, 7 * gibi),
     });
-    assert.ok(parts.length <= 10_000);
+    const edits = fc.array(edit, { maxLength: 40 });
+    fc.assert(
+      fc.property(size, edits, fc.boolean(), (sizeBytes, changes, hasBase) => {
+        const points = changes
+          .map(({ at, length }) => {
+            const start = Math.floor(at * (sizeBytes - 1));
+            return { start, end: Math.min(sizeBytes, start + length) };
+          })
+          .sort((a, b) => a.start - b.start);
+        const runs: SourceRun[] = [];
+        let end = 0;
+        let edited = 0;
+        for (const point of points) {
+          if (point.start > end) runs.push({ start: end, end: point.start, isBase: hasBase });
+          const from = Math.max(end, point.start);
+          if (point.end > from) {
+            runs.push({ start: from, end: point.end, isBase: false });
+            edited += point.end - from;
+          }
+          end = Math.max(end, point.end);
+        }
+        if (end < sizeBytes) runs.push({ start: end, end: sizeBytes, isBase: hasBase });
+        const parts = planParts(sizeBytes, runs, aws);
+        assert.ok(parts.length <= aws.maxParts, `${parts.length} parts`);
+        let at = 0;
+        let sent = 0;
+        for (const [index, part] of parts.entries()) {
+          assert.equal(part.start, at);
+          const length = part.end - part.start;
+          assert.ok(length <= aws.maxPartBytes, `a part of ${length}`);
+          assert.ok(length >= (index === parts.length - 1 ? 1 : aws.minPartBytes));
+          if (part.isCopy) {
+            assert.ok(runs.every((r) => r.isBase || r.start >= part.end || r.end <= part.start));
+          } else sent += length;
+          at = part.end;
+        }
+        assert.equal(at, sizeBytes);
+        // At most a smallest part on each side of an edit, and what is too short between two.
+        const isFew = points.length < 40 && sizeBytes <= 47 * tebi;
+        if (hasBase && isFew) assert.ok(sent <= edited + (points.length + 1) * 15 * mebi);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("refuses an object that no parts of S3's make", () => {
+    const size = 10_000 * 5 * gibi + 1;
+    const runs = [{ start: 0, end: size, isBase: false }];
+    assert.throws(() => planParts(size, runs, aws), RangeError);
+  });
+
+  it("keeps to the number of parts with more edits than there may be parts", () => {
+    const runs = runsOf(Array.from({ length: 30_000 }, (_, index) => [gibi, index % 2 === 0]));
+    const parts = planParts(30_000 * gibi, runs, aws);
+    assert.ok(parts.length <= aws.maxParts);
+    assert.ok(parts.every(({ start, end }) => end - start <= aws.maxPartBytes));
   });
 });
 

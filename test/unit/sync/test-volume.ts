@@ -4,11 +4,15 @@ import { join } from "node:path";
 import { type Log, silentLog } from "../../../src/base/log.ts";
 import { WritesInFlight } from "../../../src/cache/in-flight.ts";
 import { lostAndFoundName, VolumeState } from "../../../src/cache/volume-state.ts";
+import type { Gaps } from "../../../src/dev-s3/gaps.ts";
 import {
   createFileSystem,
   type DiskFileSystem,
 } from "../../../src/filesystem/create-file-system.ts";
+import type { FileSystemOptions } from "../../../src/filesystem/options.ts";
 import type { ExportFence } from "../../../src/handover/export-fence.ts";
+import type { StoreAbilities } from "../../../src/probe/abilities.ts";
+import { CautiousObjectStore } from "../../../src/probe/cautious-object-store.ts";
 import type { ObjectStore } from "../../../src/s3/object-store.ts";
 import type { SyncOptions } from "../../../src/sync/options.ts";
 import { SyncEngine } from "../../../src/sync/sync-engine.ts";
@@ -19,6 +23,7 @@ import { type FileName, fileName } from "../../../src/vfs/name.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
 import { FaultyObjectStore } from "../../fakes/faulty-object-store.ts";
 import { MemoryObjectStore } from "../../fakes/memory-object-store.ts";
+import { FallenDisk } from "../../sim/fallen-disk.ts";
 
 /** Parts are small here, so that a test of many parts needs no many bytes. */
 export const sizes = { part: 64 * 1024, minPart: 16 * 1024 } as const;
@@ -43,17 +48,25 @@ export class TestVolume implements AsyncDisposable {
   readonly bucket: MemoryObjectStore;
   readonly faults: FaultyObjectStore;
   readonly prefix: string;
+  #place = "volume";
   readonly #folder = mkdtempSync(join(tmpdir(), "s3files-sync-"));
   readonly #options: SyncOptions;
   readonly #fence: ExportFence | undefined;
-  readonly #fileOptions: { readonly waitsForS3: boolean; readonly revalidatesAtOpen: boolean };
+  readonly #fileOptions: Partial<FileSystemOptions>;
   readonly #log: Log;
+  readonly #abilities: StoreAbilities | undefined;
+  readonly #initiator: string | undefined;
+  readonly #exportsLostAndFound: boolean;
   state: VolumeState;
   engine: SyncEngine;
   files: DiskFileSystem;
   #boot = 1;
-  /** The failpoint at which the volume is killed, and after how many passes. */
-  #kill: { readonly name: string; left: number } | undefined;
+  /** The failpoint at which the volume is killed, and after how many passes; with `power`, the machine with it. */
+  #kill: { readonly name: string; left: number; readonly power?: () => number } | undefined;
+  #disk: FallenDisk | undefined;
+  /** What a power cut has left, until the next process begins with it. */
+  #fallen: string | undefined;
+  #falls = 0;
   isDead = false;
 
   constructor(
@@ -67,14 +80,27 @@ export class TestVolume implements AsyncDisposable {
       fence?: ExportFence;
       waitsForS3?: boolean;
       revalidatesAtOpen?: boolean;
+      /** What the bucket lacks, and what the engine knows of that; absent: nothing. */
+      gaps?: Gaps;
+      abilities?: StoreAbilities;
+      exportsLostAndFound?: boolean;
+      expireAfterMs?: number;
+      /** Who the bucket says has begun our uploads. */
+      initiator?: string;
     } = {},
   ) {
     const { prefix, random, versioned, log, store, fence, ...others } = options;
-    const { waitsForS3, revalidatesAtOpen, ...rest } = others;
+    const { waitsForS3, revalidatesAtOpen, gaps, abilities, initiator, ...more } = others;
+    const { exportsLostAndFound, expireAfterMs, ...rest } = more;
+    this.#exportsLostAndFound = exportsLostAndFound ?? false;
+    this.#initiator = initiator;
+    this.#abilities = abilities;
     this.#fence = fence;
     this.#fileOptions = {
       waitsForS3: waitsForS3 ?? false,
       revalidatesAtOpen: revalidatesAtOpen ?? false,
+      showsDefaults: rest.statMetadata === "listing",
+      ...(expireAfterMs === undefined ? {} : { expireAfterMs }),
     };
     this.prefix = prefix ?? "";
     this.#log = log ?? silentLog;
@@ -82,6 +108,7 @@ export class TestVolume implements AsyncDisposable {
       clock: this.clock,
       minPartBytes: sizes.minPart,
       versioned: versioned ?? false,
+      ...(gaps === undefined ? {} : { gaps }),
     });
     this.faults = new FaultyObjectStore(store ?? this.bucket, {
       clock: this.clock,
@@ -112,17 +139,24 @@ export class TestVolume implements AsyncDisposable {
 
   #open(): { state: VolumeState; engine: SyncEngine; files: DiskFileSystem } {
     const state = new VolumeState({
-      folder: join(this.#folder, "volume"),
+      folder: join(this.#folder, this.#place),
       prefix: this.prefix,
       bootId: `boot-${this.#boot}`,
       ballastBytes: 0,
+      exportsLostAndFound: this.#exportsLostAndFound,
     });
     const writes = new WritesInFlight({ maxStagedBytes: 64 * 1024 * 1024 });
     const shared = { state, writes, clock: this.clock, log: this.#log };
+    const abilities = this.#abilities;
     const engine = new SyncEngine(this.#options, {
       ...shared,
-      store: this.faults,
+      store:
+        abilities === undefined
+          ? this.faults
+          : new CautiousObjectStore(this.faults, () => abilities),
+      ...(abilities === undefined ? {} : { abilities: () => abilities }),
       ...(this.#fence === undefined ? {} : { fence: this.#fence }),
+      initiator: () => this.#initiator,
       failpoint: (at) => this.#failpoint(at),
     });
     const { volumeId, readOnly, cacheMode, uid, gid, fileMode, dirMode } = this.#options;
@@ -155,6 +189,7 @@ export class TestVolume implements AsyncDisposable {
     this.#kill.left -= 1;
     if (this.#kill.left > 0) return;
     this.isDead = true;
+    if (this.#kill.power !== undefined) this.#fall(this.#kill.power);
     // A dead process hears no answer any more, and does nothing about it.
     void this.engine.stop();
     this.faults.add({ action: { kind: "fail", error: new Killed("dead") as never } });
@@ -162,8 +197,25 @@ export class TestVolume implements AsyncDisposable {
   }
 
   /** Kills the volume the `nth` time that it passes a failpoint. */
-  killAt(failpoint: string, nth = 1): void {
-    this.#kill = { name: failpoint, left: nth };
+  killAt(failpoint: string, nth = 1, power?: () => number): void {
+    this.#kill = { name: failpoint, left: nth, ...(power === undefined ? {} : { power }) };
+  }
+
+  /** Notes from now on what of this process's state is on the disk; needed before a power cut. */
+  watchDisk(): void {
+    this.#disk = new FallenDisk(join(this.#folder, this.#place), this.state);
+  }
+
+  #fall(random: () => number): void {
+    if (this.#disk === undefined) throw new Error("watchDisk() was not called");
+    this.#fallen = `volume-${++this.#falls}`;
+    this.#disk.fall(join(this.#folder, this.#fallen), random);
+  }
+
+  /** Cuts the machine's power now, unless a failpoint has done so, and starts the volume after the reboot. */
+  async cutPower(random: () => number): Promise<void> {
+    if (this.#fallen === undefined) this.#fall(random);
+    await this.restart({ reboot: true });
   }
 
   /** Ends this process, as a kill does once a failpoint was hit, and starts the next; the bucket's faults are gone. */
@@ -172,7 +224,10 @@ export class TestVolume implements AsyncDisposable {
     this.faults.clear();
     this.#kill = undefined;
     this.isDead = false;
-    if (options.reboot === true) this.#boot += 1;
+    if (options.reboot === true || this.#fallen !== undefined) this.#boot += 1;
+    if (this.#fallen !== undefined) this.#place = this.#fallen;
+    this.#fallen = undefined;
+    this.#disk = undefined;
     Object.assign(this, this.#open());
     await this.start();
   }
@@ -226,7 +281,7 @@ export class TestVolume implements AsyncDisposable {
     return at;
   }
 
-  async #place(path: string): Promise<{ directory: InodeNumber; name: FileName }> {
+  async #placeOf(path: string): Promise<{ directory: InodeNumber; name: FileName }> {
     const cut = path.lastIndexOf("/");
     return {
       directory: await this.inode(path.slice(0, Math.max(0, cut))),
@@ -245,7 +300,7 @@ export class TestVolume implements AsyncDisposable {
   }
 
   async create(path: string): Promise<InodeNumber> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     const made = await this.call((call) =>
       this.files.createFile(call, place.directory, place.name, { kind: "unchecked" }, {}),
     );
@@ -336,14 +391,14 @@ export class TestVolume implements AsyncDisposable {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     await this.call((call) =>
       this.files.createNode(call, place.directory, place.name, { type: "directory" }, {}),
     );
   }
 
   async link(path: string, target: string): Promise<void> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     await this.call((call) =>
       this.files.createNode(
         call,
@@ -357,7 +412,7 @@ export class TestVolume implements AsyncDisposable {
 
   async hardLink(from: string, to: string): Promise<void> {
     const inode = await this.inode(from);
-    const place = await this.#place(to);
+    const place = await this.#placeOf(to);
     await this.call((call) => this.files.link(call, inode, place.directory, place.name));
   }
 
@@ -367,12 +422,12 @@ export class TestVolume implements AsyncDisposable {
   }
 
   async remove(path: string): Promise<void> {
-    const place = await this.#place(path);
+    const place = await this.#placeOf(path);
     await this.call((call) => this.files.remove(call, place.directory, place.name));
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const [source, target] = [await this.#place(from), await this.#place(to)];
+    const [source, target] = [await this.#placeOf(from), await this.#placeOf(to)];
     await this.call((call) => this.files.rename(call, source, target));
   }
 
