@@ -1,6 +1,6 @@
 /**
  * How long a client waits while what serves its volume is killed or replaced.
- * Usage: pauses.ts [<runs, default 5> [<volumes, default 1,10>]] [--kernel | --guest]
+ * Usage: pauses.ts [<runs, default 5> [<volumes, default 1,10>]] [--kernel | --guest] [--only <words>]
  *
  * The client sends a compound every two milliseconds and connects again at once; with --kernel it is this machine's NFS
  * client, which writes with fsync; with --guest that of a User Mode Linux, in which all of it then runs.
@@ -123,7 +123,11 @@ async function devS3(buckets: readonly string[]): Promise<Store> {
   return { endpoint, keys, [Symbol.dispose]: () => child.kill("SIGKILL") };
 }
 
-async function measure(volumes: number, runs: number, isKernel: boolean): Promise<void> {
+async function measure(
+  volumes: number,
+  runs: number,
+  { kernel: isKernel = false, only }: { readonly kernel?: boolean; readonly only: string },
+): Promise<void> {
   using undoing = new DisposableStack();
   const run = undoing.use(new PrivateRun());
   const buckets = Array.from({ length: volumes }, (_, i) => `bench-${i}`);
@@ -142,6 +146,7 @@ async function measure(volumes: number, runs: number, isKernel: boolean): Promis
     clients.push(undoing.use(client));
   }
   for (const [name, disturb] of Object.entries(events)) {
+    if (!name.includes(only)) continue;
     const pauses: number[] = [];
     let refused = 0;
     for (let i = 0; i < runs; i++) {
@@ -163,18 +168,24 @@ async function measure(volumes: number, runs: number, isKernel: boolean): Promis
 }
 
 const { values, positionals } = parseArgs({
-  options: { kernel: { type: "boolean" }, guest: { type: "boolean" } },
+  options: {
+    ...{ kernel: { type: "boolean" }, guest: { type: "boolean" } },
+    only: { type: "string", default: "" },
+  },
   allowPositionals: true,
 });
 const [runs = "5", volumes = "1,10"] = positionals;
 if (values.guest === true) {
   await using guest = await bootGuest({ kind: "uml", name: "pauses", memoryMb: 2500 });
-  await guest.check(`cd ${projectDir} && node bench/pauses.ts ${runs} ${volumes} --kernel`, {
-    onLine: (line) => console.log(line),
-    timeoutMs: 1_700_000,
-  });
+  await guest.check(
+    `cd ${projectDir} && node bench/pauses.ts ${runs} ${volumes} --kernel --only "${values.only}"`,
+    {
+      onLine: (line) => console.log(line),
+      timeoutMs: 1_700_000,
+    },
+  );
 } else {
   for (const count of volumes.split(",").map(Number)) {
-    await measure(count, Number(runs), values.kernel === true);
+    await measure(count, Number(runs), values);
   }
 }

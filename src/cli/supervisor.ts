@@ -79,7 +79,7 @@ stands by until it is ended. A supervisor that is killed leaves its servers runn
     try {
       await using _endpoint = await shownMetrics(args, supervisor, log);
       await Promise.race([opened, supervisor.broken]);
-      log.info("Supervisor ready", { pid: process.pid });
+      if (supervisor.isReady) log.info("Supervisor ready", { pid: process.pid });
       await Promise.race([aborted(signal), supervisor.broken]);
     } catch (error) {
       // At once, with all that is open: servers go on, and the next supervisor takes them over.

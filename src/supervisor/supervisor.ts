@@ -1,5 +1,4 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
@@ -15,6 +14,7 @@ import {
 } from "../control/parse-volume-spec.ts";
 import { readVolumeRecord } from "../control/volume-folder.ts";
 import type { VolumeSpec } from "../control/volume-spec.ts";
+import { HandedOverMark } from "./handed-over-mark.ts";
 import { Launcher } from "./launcher.ts";
 import type { MemoryCgroups } from "./memory-cgroups.ts";
 import { Predecessor } from "./predecessor.ts";
@@ -25,6 +25,7 @@ import type { ExclusiveLock } from "./supervisor-lock.ts";
 import type { SupervisorOptions } from "./supervisor-options.ts";
 import { Volume } from "./volume.ts";
 import type { VolumeDependencies } from "./volume-dependencies.ts";
+import { finishRemovals } from "./volume-files.ts";
 import {
   removedFolder,
   runFolders,
@@ -59,6 +60,7 @@ export class Supervisor {
   #isReady = false;
   readonly #standing = new StandingBy();
   readonly #ending = new AbortController();
+  readonly #mark: HandedOverMark;
   readonly #broken = Promise.withResolvers<never>();
 
   constructor(
@@ -73,6 +75,7 @@ export class Supervisor {
     },
   ) {
     this.#options = options;
+    this.#mark = new HandedOverMark(options.runDir);
     this.#broken.promise.catch(() => undefined); // for whoever asks
     this.#lock = dependencies.lock;
     this.#log = dependencies.log;
@@ -88,7 +91,7 @@ export class Supervisor {
   /**
    * Answers at its socket, and takes over every volume that an earlier supervisor on this node served;
    * resolves when that is done. Requests for a volume wait for its turn. With `takeOver` a supervisor that still runs
-   * hands its volumes over, one after the other.
+   * hands its volumes over, one after the other. One that its pod's init has started again after the pod had handed over waits for its turn in the background.
    * @throws {ControlError} supervisor when another supervisor runs; invalid when it speaks another protocol: nothing
    * has changed then.
    */
@@ -103,6 +106,7 @@ export class Supervisor {
     }
     let predecessor: Predecessor | undefined;
     if (!(await this.#lock.take(0))) {
+      if (this.#mark.isOwn) return this.#orBroken(this.#waitForTurn());
       if (options.takeOver !== true) {
         throw new ControlError("supervisor", `Another supervisor serves ${runDir}`);
       }
@@ -122,7 +126,8 @@ export class Supervisor {
       // What it was starting at the moment it was asked.
       await this.#adoptAll(undefined);
     }
-    await this.#finishRemovals();
+    this.#mark.clear();
+    await finishRemovals(removedFolder(this.#options.stateDir), this.#log);
     this.#isReady = true;
   }
 
@@ -196,6 +201,7 @@ export class Supervisor {
     const here = [...this.#volumes.values()].filter((volume) => !volume.isStopped);
     await Promise.all(here.map((volume) => volume.release()));
     this.#standing.require(signal);
+    this.#mark.set();
     this.#isInCharge = false;
     this.#isReady = false;
     this.#volumes.clear();
@@ -227,6 +233,7 @@ export class Supervisor {
     this.#isInCharge = true;
     // In this turn of the event loop: a request finds every volume here, taken back or about to be.
     const adopted = this.#adoptAll(undefined, released);
+    this.#mark.clear();
     const stayed = [...this.#volumes.values()].filter(
       (volume) => !released.has(volume.paths.digest),
     );
@@ -235,7 +242,7 @@ export class Supervisor {
     this.#listener = await this.#listen(true);
     await adopted;
     for (const volume of stayed) await volume.keepListener();
-    await this.#finishRemovals();
+    await finishRemovals(removedFolder(this.#options.stateDir), this.#log);
     this.#isReady = true;
     this.#log.info("Everything is taken back");
     await before?.close();
@@ -247,18 +254,6 @@ export class Supervisor {
       this.#log.error("Cannot be in charge", { error });
       this.#broken.reject(error);
     });
-  }
-
-  /** Removes what a supervisor that died was removing. */
-  async #finishRemovals(): Promise<void> {
-    const folder = removedFolder(this.#options.stateDir);
-    try {
-      for (const name of readdirSync(folder)) {
-        await rm(join(folder, name), { recursive: true, force: true });
-      }
-    } catch (error) {
-      this.#log.warn("Cannot remove what was left of stopped volumes", { folder, error });
-    }
   }
 
   #paths(digest: string): VolumePaths {

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Log } from "../base/log.ts";
 import { ControlError } from "../control/error.ts";
 import {
   readLeftover,
@@ -38,6 +39,17 @@ export function keepSpec(folder: string, spec: VolumeSpec): void {
   if (known !== undefined && specDigest(known.spec) === specDigest(spec)) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeVolumeRecord(folder, spec);
+}
+
+/** Removes what a supervisor that died was removing. */
+export async function finishRemovals(folder: string, log: Log): Promise<void> {
+  try {
+    for (const name of readdirSync(folder)) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+  } catch (error) {
+    log.warn("Cannot remove what was left of stopped volumes", { folder, error });
+  }
 }
 
 /** Removes the paths that server, holder and keeper leave. Caller: they have ended. */

@@ -23,7 +23,7 @@ function lockOwnerOf(folder: string): number {
 
 /** What a supervisor answers when it is asked whether it is ready. */
 async function readiness(supervisor: { readonly said: () => string }): Promise<number> {
-  const [, port] = /"port":(\d+)/.exec(supervisor.said()) ?? [];
+  const port = [...supervisor.said().matchAll(/"port":(\d+)/g)].at(-1)?.[1];
   return (await fetch(`http://127.0.0.1:${port}/readyz`)).status;
 }
 
@@ -106,6 +106,24 @@ describe("supervisors in pods: pid namespaces that end as a whole", function () 
     assert.ok((await fixture.ask(pin)) > 0);
     for (const { volumeId } of volumes) await fixture.client.stop(volumeId);
     assert.deepEqual(fixture.leftovers(), []);
+  });
+
+  it("takes nothing from its successor when it crashes after the hand-over, and stands by again", async () => {
+    const { pin } = await fixture.start();
+    const first = fixture.supervisor;
+    const inFirst = lockOwnerIn(fixture.run.runDir);
+    const says = (words: string) => first.said().split(words).length - 1;
+    await fixture.startPod("--take-over");
+    await until(() => says("standing by") === 1);
+    const server = await fixture.ask(pin);
+    process.kill(inFirst, "SIGKILL");
+    await until(() => says("standing by") === 2);
+    assert.equal(await fixture.ask(pin), server);
+    assert.deepEqual([await readiness(first), await readiness(fixture.supervisor)], [503, 200]);
+    await keeper.keep(spec.volumeId);
+    await fixture.run.end(fixture.supervisor, "SIGKILL");
+    await until(() => says("in charge again") === 1);
+    assert.ok((await fixture.ask(pin)) > 0);
   });
 
   it("takes everything back when its successor dies, during the hand-over or after it", async () => {
