@@ -73,7 +73,6 @@ async function application(space: Space, kind: "Deployment" | "StatefulSet", app
           containers: [
             {
               name: "main",
-              isAlone: true,
               image: space.target.shellImage,
               imagePullPolicy: "IfNotPresent",
               command: ["sh", "-c", writer],
