@@ -34,7 +34,7 @@ demo: setup-demo
 	@node test/e2e/demo.ts
 
 test: setup-test
-	@scripts/run-tests.sh fast contract chart integration e2e cluster
+	@scripts/run-tests.sh fast contract chart integration e2e
 
 check: setup-check
 	@scripts/run-tests.sh fast

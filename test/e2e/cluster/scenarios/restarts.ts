@@ -114,8 +114,7 @@ async function killLeader(space: Space): Promise<void> {
   const driver = `--namespace=${target.driverNamespace}`;
   const leader = async () =>
     await target.kubectl([
-      ...[driver, "get", "leases", "--output"],
-      'jsonpath={.items[?(@.metadata.name=="s3files-csi-dev")].spec.holderIdentity}',
+      ...[driver, "get", "leases", "--output=jsonpath={.items[*].spec.holderIdentity}"],
     ]);
   const before = await leader();
   assert.notEqual(before, "", "nobody leads");

@@ -73,7 +73,6 @@ async function application(space: Space, kind: "Deployment" | "StatefulSet", app
           containers: [
             {
               name: "main",
-              isAlone: true,
               image: space.target.shellImage,
               imagePullPolicy: "IfNotPresent",
               command: ["sh", "-c", writer],
@@ -106,7 +105,7 @@ async function moved(space: Space): Promise<void> {
         found = pods.filter((pod) => pod !== undefined);
         return found.length === apps.length;
       },
-      180_000,
+      300_000,
     );
     return found;
   };
@@ -116,7 +115,7 @@ async function moved(space: Space): Promise<void> {
       const node = before[0]?.node ?? "";
       // Whatever a pod says until its end counts.
       const logs = before.map(({ name }) =>
-        space.kubectl(["logs", "--follow", name], { timeoutMs: 180_000 }),
+        space.kubectl(["logs", "--follow", name], { timeoutMs: 600_000 }),
       );
       await space.until("some writing", async () => {
         const said = await Promise.all(before.map(({ name }) => space.kubectl(["logs", name])));
@@ -134,9 +133,9 @@ async function moved(space: Space): Promise<void> {
             "--ignore-daemonsets",
             "--delete-emptydir-data",
             "--force",
-            "--timeout=150s",
+            "--timeout=300s",
           ],
-          { timeoutMs: 170_000 },
+          { timeoutMs: 320_000 },
         );
       }
       const after = await running();
