@@ -202,8 +202,9 @@ export class LinkRecords {
       await this.#parts.export(link.inode, chain);
     }
     const stays = new Set(wanted === undefined ? [] : [wanted.primary, ...wanted.names]);
-    for (const { key } of state.links.names(link.id)) {
-      if (stays.has(key)) continue;
+    for (const { key, isPrimary } of state.links.names(link.id)) {
+      // Under the primary one the object is still there; what replaces that waits for the record (isFree).
+      if (isPrimary || stays.has(key)) continue;
       const other = context.inodeAt(key);
       if (other === undefined || other.id === link.inode || other.remote?.key === key) continue;
       try {

@@ -103,4 +103,46 @@ describe("a crash with a file of several names", () => {
       }
     });
   }
+
+  it("when another file takes the first name gives it none of the others, at any point", async () => {
+    for (const [what, change] of [
+      ["replaced", (volume: TestVolume) => volume.rename("new", "a")],
+      [
+        "removed",
+        async (volume: TestVolume) => {
+          await volume.remove("b");
+          await volume.rename("new", "a");
+        },
+      ],
+    ] as const) {
+      for (const failpoint of failpoints) {
+        for (const nth of [1, 2, 3]) {
+          await using volume = await new TestVolume().start();
+          await volume.write("a", "content");
+          await volume.hardLink("a", "b");
+          await volume.flush();
+          await volume.write("new", "other");
+          await change(volume);
+          volume.killAt(failpoint, nth);
+          await volume.engine.flush();
+          const when = `${what}, at ${failpoint} ${nth}`;
+          {
+            await using copy = await freshNode(volume);
+            const shown = await copy.list();
+            assert.ok(shown.includes("a"), when);
+            if (shown.includes("b")) assert.equal(await copy.text("b"), "content", when);
+            else assert.equal(what, "removed", when);
+          }
+          await volume.restart();
+          await volume.flush();
+          await volume.flush();
+          assert.equal(await volume.text("a"), "other", when);
+          assert.deepEqual(records(volume), [], when);
+          const bytes = volume.bucket.text("b");
+          assert.equal(bytes, what === "replaced" ? "content" : undefined, when);
+          assert.equal(volume.bucket.text("a"), "other", when);
+        }
+      }
+    }
+  });
 });
