@@ -12,6 +12,24 @@ const failpoints = [
   "sync.deleted",
 ];
 
+describe("the record of a file with several names", () => {
+  it("counts as pending until it is written, and says why it is not", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.flush();
+    await volume.hardLink("a", "b");
+    assert.equal(volume.engine.status().pendingFiles, 1);
+    const denied = volume.faults.add({ key: /links/, operation: "put", action: { kind: "fail" } });
+    const { pendingFiles, errors } = await volume.engine.flush();
+    assert.equal(pendingFiles, 1);
+    assert.match(errors[0]?.key ?? "", /^\.s3files\/links\//);
+    denied.remove();
+    await volume.flush();
+    assert.equal(volume.engine.status().pendingFiles, 0);
+    assert.deepEqual(volume.engine.status().problems, []);
+  });
+});
+
 describe("a crash with a file of several names", () => {
   const histories: readonly {
     readonly what: string;
