@@ -13,6 +13,24 @@ const failpoints = [
 ];
 
 describe("the record of a file with several names", () => {
+  it("that cannot be read is left alone, and keeps nothing else from being seen", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    const [key = ""] = volume.bucket.keys().filter((each) => each.startsWith(".s3files/"));
+    for (const text of ["", "{", '{"format":2}', '{"format":1,"primary":"../x","names":[]}']) {
+      volume.bucket.putObject(key, text);
+      await using other = await freshNode(volume);
+      assert.deepEqual(await other.refresh(), ["a"], text);
+      await other.hardLink("a", "c");
+      await other.flush();
+      await other.remove("c");
+      await other.flush();
+      assert.equal(volume.bucket.text(key), text);
+    }
+  });
+
   it("counts as pending until it is written, and says why it is not", async () => {
     await using volume = await new TestVolume().start();
     await volume.write("a", "content");
