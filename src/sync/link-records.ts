@@ -43,6 +43,8 @@ export class LinkRecords {
   /** Held while a record is read or written; nothing else is waited for by its holder. */
   readonly #locks = new KeyedLocks<string>();
   readonly #reads = new Semaphore(parallelReads);
+  /** Versions of records that cannot be read, each reported once. */
+  readonly #unreadable = new Map<string, ETag>();
   #running: Promise<void> | undefined;
   /** Of the last listing that came to its end: when it began, and how long it took. */
   #last: { readonly begunMs: number; readonly tookMs: number } | undefined;
@@ -97,7 +99,9 @@ export class LinkRecords {
       }
       token = page.nextToken;
     } while (token !== undefined);
-    const changed = [...listed].filter(([id, etag]) => known.get(id)?.etag !== etag);
+    const changed = [...listed].filter(
+      ([id, etag]) => known.get(id)?.etag !== etag && this.#unreadable.get(id) !== etag,
+    );
     const vanished = [...known.values()].filter(
       ({ id, etag }) => etag !== undefined && !listed.has(id),
     );
@@ -110,7 +114,14 @@ export class LinkRecords {
           // Written or read by somebody else here since the listing was asked for.
           if (now?.etag !== known.get(id)?.etag) return;
           const etag = listed.get(id);
-          if (etag === undefined || !(await this.#read(id, etag))) await this.#readAgain(id);
+          try {
+            if (etag === undefined || !(await this.#read(id, etag))) await this.#readAgain(id);
+          } catch (error) {
+            // One that S3 does not give must not keep all the others, and every directory, from being seen.
+            const isRefused = error instanceof ObjectStoreError && error.code !== "unavailable";
+            if (!isRefused || etag === undefined) throw error;
+            this.#skip(id, etag, error);
+          }
         }),
       ),
     );
@@ -119,17 +130,24 @@ export class LinkRecords {
 
   /** Reads a record in a version; false when there is another one now. The caller holds the lock. */
   async #read(id: string, etag: ETag): Promise<boolean> {
-    const { state, store, signal, log } = this.#context;
+    const { state, store, signal } = this.#context;
     const key = linkRecordKey(state.prefix, id);
     const range = { offsetBytes: 0, lengthBytes: 128 * 1024 * 1024, ifMatch: etag };
     const answer = await store.get(key, range, { signal });
     if (answer.kind !== "read") return false;
     const text = Buffer.from(answer.data).toString();
     const record = parseLinkRecord(state.prefix, id, text);
-    if (record === undefined)
-      log.warn("Cannot read the record of a file with several names", { key });
+    if (record === undefined) this.#skip(id, etag, undefined);
     else await this.#take(id, record, etag);
     return true;
+  }
+
+  /** Leaves a record alone until there is another version of it: its further names do not show. */
+  #skip(id: string, etag: ETag, error: unknown): void {
+    const { state, log } = this.#context;
+    this.#unreadable.set(id, etag);
+    const key = linkRecordKey(state.prefix, id);
+    log.warn("Cannot read the record of a file with several names", { key, error });
   }
 
   /** Asks S3 for a record as it is now. The caller holds the lock. */
@@ -202,8 +220,9 @@ export class LinkRecords {
       await this.#parts.export(link.inode, chain);
     }
     const stays = new Set(wanted === undefined ? [] : [wanted.primary, ...wanted.names]);
-    for (const { key } of state.links.names(link.id)) {
-      if (stays.has(key)) continue;
+    for (const { key, isPrimary } of state.links.names(link.id)) {
+      // Under the primary one the object is still there; what replaces that waits for the record (isFree).
+      if (isPrimary || stays.has(key)) continue;
       const other = context.inodeAt(key);
       if (other === undefined || other.id === link.inode || other.remote?.key === key) continue;
       try {

@@ -206,7 +206,10 @@ export class Scheduler {
     this.#deleting = true;
     void context.track(
       this.#settleLeft()
-        .then(() => this.#writeRecords(sinceMs, () => {}))
+        .then(async () => {
+          if (this.#problems.pausedUntilMs > this.#context.nowMs()) return;
+          await this.#writeRecords(sinceMs, () => {});
+        })
         .then(() => this.#deleteDue(sinceMs, () => {}))
         .catch((error: unknown) => {
           if (!context.signal.aborted) context.log.error("Cannot delete objects", { error });
@@ -239,17 +242,18 @@ export class Scheduler {
   async #writeRecords(sinceMs: number, done: () => void): Promise<void> {
     const due = this.#context.state.links.dirty(sinceMs);
     let next = 0;
+    let unanswered = 0;
     const work = async (): Promise<void> => {
       for (let link = due[next++]; link !== undefined; link = due[next++]) {
         const { id } = link;
-        if (this.#context.signal.aborted) return;
-        if (this.#problems.pausedUntilMs > this.#context.nowMs()) return;
+        if (this.#context.signal.aborted || unanswered >= flushPatience) return;
         const key = linkRecordKey(this.#context.state.prefix, id);
         try {
           await this.#fence.run(() => this.#links.sync(id));
           this.#problems.succeeded(key);
           done();
         } catch (error) {
+          if (isUnavailable(error)) unanswered += 1;
           if (!this.#context.signal.aborted) this.#problems.failed(key, key, error);
         }
       }

@@ -3,6 +3,7 @@ import type { ObjectKey } from "../s3/object-store.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import type { FileName } from "../vfs/name.ts";
 import { detailOf } from "./attempt-detail.ts";
+import { bind, recount } from "./link-binding.ts";
 import { dropName, entryAt, repoint, takeName } from "./link-names.ts";
 import { linkHeader } from "./link-record.ts";
 import type { ListingFindings } from "./listing-changes.ts";
@@ -36,27 +37,22 @@ export class Suspects {
     for (const { name, object, sequence } of findings.suspects) {
       const seen = await this.#look(object.key);
       if (seen === undefined) continue;
-      const isCopy = await this.#isCopy(object.key, seen);
+      const first = await this.#firstOf(object.key, seen);
       context.transaction(() => {
         if (context.directoryPrefix(directory) !== prefix) return;
         if (context.touched.isAfter(object.key, sequence)) return;
-        this.#judge({ directory, name, key: object.key, isCopy }, seen);
+        this.#judge({ directory, name, key: object.key, first }, seen);
       });
       this.#buried();
     }
   }
 
-  /**
-   * Whether somebody has copied a file's object to another of its names, with our metadata: a move of ours would have a
-   * mark of its own.
-   */
-  async #isCopy(key: ObjectKey, { info }: SeenObject): Promise<boolean> {
+  /** The object under the primary name of the file that an object under another of its names says it belongs to. */
+  async #firstOf(key: ObjectKey, { info }: SeenObject): Promise<SeenObject | undefined> {
     const { links } = this.#context.state;
     const said = links.namesAt(key).find(({ id }) => info.metadata[linkHeader] === id);
     const primary = said && links.names(said.id).find(({ isPrimary }) => isPrimary)?.key;
-    if (primary === undefined || primary === key) return false;
-    const first = await this.#look(primary);
-    return first?.info.metadata[markHeader] === info.metadata[markHeader];
+    return primary === undefined || primary === key ? undefined : this.#look(primary);
   }
 
   #judge(
@@ -64,11 +60,11 @@ export class Suspects {
       readonly directory: InodeNumber;
       readonly name: FileName;
       readonly key: ObjectKey;
-      readonly isCopy: boolean;
+      readonly first: SeenObject | undefined;
     },
     seen: SeenObject,
   ): void {
-    const { directory, name, key, isCopy } = place;
+    const { directory, name, key, first } = place;
     const context = this.#context;
     const { state } = context;
     const entry = state.entries.get(directory, name);
@@ -87,7 +83,9 @@ export class Suspects {
       state.journal.bury({ key, etag, versionId, sinceMs: 0 });
       return;
     }
-    if (!isCopy && this.#isMoved(directory, name, key, seen)) return;
+    // Copied by somebody, with our metadata: a move of ours would have a mark of its own.
+    const isCopy = first !== undefined && first.info.metadata[markHeader] === mark;
+    if (!isCopy && this.#isMoved(place, seen)) return;
     for (const link of state.links.namesAt(key)) {
       if (!link.isPrimary && !link.isShown) dropName(context, link);
     }
@@ -102,34 +100,51 @@ export class Suspects {
   }
 
   /** The object of a file with several names that another node has moved to this one, and has not said so yet. */
-  #isMoved(directory: InodeNumber, name: FileName, key: ObjectKey, seen: SeenObject): boolean {
+  #isMoved(
+    place: {
+      readonly directory: InodeNumber;
+      readonly name: FileName;
+      readonly key: ObjectKey;
+      readonly first: SeenObject | undefined;
+    },
+    seen: SeenObject,
+  ): boolean {
     const context = this.#context;
+    const { directory, name, key, first } = place;
     const { links, inodes } = context.state;
     const said = links.namesAt(key).find(({ id }) => seen.info.metadata[linkHeader] === id);
     const link = said === undefined ? undefined : links.get(said.id);
     if (said === undefined || link === undefined) return false;
     const old = links.names(said.id).find(({ isPrimary }) => isPrimary);
-    const isKnown = inodes.get(link.inode) !== undefined;
-    if (isKnown) {
+    if (inodes.get(link.inode) === undefined) {
+      const inode = this.#add(inodes.get(directory) as InodeRow, name, key, seen);
+      bind(context, link, inode);
+    } else {
       if (!repoint(context, link, key, seen)) return false;
       const found = old === undefined ? undefined : entryAt(context, old.key);
-      if (found?.entry.inode === link.inode && found.entry.isLink) {
+      if (old !== undefined && found?.entry.inode === link.inode && found.entry.isLink) {
+        // The name that it was moved away from is none any more; the old object is still there to be seen.
         takeName(context, found.directory, found.entry.name);
+        if (first !== undefined) this.#add(found.directory, found.entry.name, old.key, first);
       }
     }
-    // The name that it was moved away from is none any more.
-    if (old !== undefined) links.putName({ ...old, isPrimary: false, isShown: true });
-    links.putName({ ...said, isPrimary: true, isShown: true });
+    // S3's record does not say so yet: without a primary name here it counts as wrong, and is written.
+    if (old !== undefined) links.deleteName(said.id, old.key);
+    links.putName({ ...said, isPrimary: false, isShown: true });
     links.put({ ...(links.get(said.id) ?? link), dirtySinceMs: context.nowMs() });
-    if (!isKnown) {
-      const parent = inodes.get(directory) as InodeRow;
-      const inode = addObject(context, parent, name, key, seen.info);
-      inodes.put(parent);
-      const row = inodes.get(inode) as InodeRow;
-      applyAttributes(context, row, seen, { ownership: false, times: false });
-      inodes.put(row);
-    }
+    recount(context, links.get(said.id)?.inode ?? link.inode);
     context.changed();
     return true;
+  }
+
+  #add(directory: InodeRow, name: FileName, key: ObjectKey, seen: SeenObject): InodeNumber {
+    const context = this.#context;
+    const { inodes } = context.state;
+    const inode = addObject(context, directory, name, key, seen.info);
+    inodes.put(directory);
+    const row = inodes.get(inode) as InodeRow;
+    applyAttributes(context, row, seen, { ownership: false, times: false });
+    inodes.put(row);
+    return inode;
   }
 }

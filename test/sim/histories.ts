@@ -22,10 +22,11 @@ export interface History {
 /** The longest time after which a request may be executed that nobody waits for any more. */
 const latestMs = 600_000;
 
-type Random = () => number;
+/** Numbers from 0 to below 1. */
+export type Random = () => number;
 
 /** Mulberry32. */
-function seeded(seed: number): Random {
+export function seeded(seed: number): Random {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -36,7 +37,8 @@ function seeded(seed: number): Random {
   };
 }
 
-function pick<T>(random: Random, items: readonly T[]): T {
+/** One of them. */
+export function pick<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(random() * items.length)] as T;
 }
 
@@ -57,7 +59,7 @@ const failpoints = [
 ];
 
 /** Runs what may be refused for reasons of the file system's own; true when it was done. */
-async function attempt(run: () => Promise<unknown>): Promise<boolean> {
+export async function attempt(run: () => Promise<unknown>): Promise<boolean> {
   try {
     await run();
     return true;
@@ -78,7 +80,11 @@ async function patiently<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-async function tree(volume: TestVolume, at = ""): Promise<Map<string, Buffer | "directory">> {
+/** What a volume shows, by path. */
+export async function tree(
+  volume: TestVolume,
+  at = "",
+): Promise<Map<string, Buffer | "directory">> {
   const found = new Map<string, Buffer | "directory">();
   for (const name of await volume.list(at)) {
     if (name === volume.lostDirectory) continue;
@@ -97,13 +103,16 @@ async function tree(volume: TestVolume, at = ""): Promise<Map<string, Buffer | "
   return found;
 }
 
-function records(volume: TestVolume): { readonly primary: string; readonly names: string[] }[] {
+/** What the records of files with several names say. */
+export function records(
+  volume: TestVolume,
+): { readonly primary: string; readonly names: string[] }[] {
   const keys = volume.bucket.keys().filter((key) => key.startsWith(".s3files/links/"));
   return keys.map((key) => JSON.parse(volume.bucket.text(key) ?? ""));
 }
 
 /** A bucket's paths, as objects and the records of files with several names tell them. */
-function bucketTree(volume: TestVolume): Map<string, Buffer | "directory"> {
+export function bucketTree(volume: TestVolume): Map<string, Buffer | "directory"> {
   const found = new Map<string, Buffer | "directory">();
   const add = (path: string, object: string): void => {
     const parts = path.split("/");
@@ -123,7 +132,8 @@ function bucketTree(volume: TestVolume): Map<string, Buffer | "directory"> {
   return found;
 }
 
-function show(found: ReadonlyMap<string, Buffer | "directory">): string[] {
+/** As lines that can be compared and read. */
+export function show(found: ReadonlyMap<string, Buffer | "directory">): string[] {
   return [...found]
     .map(([path, what]) =>
       what === "directory"
@@ -133,7 +143,8 @@ function show(found: ReadonlyMap<string, Buffer | "directory">): string[] {
     .sort();
 }
 
-async function settle(volume: TestVolume, mutate: History["mutate"]): Promise<void> {
+/** Ends all faults, and lets a volume and its bucket become one. */
+export async function settle(volume: TestVolume, mutate: History["mutate"]): Promise<void> {
   volume.faults.clear();
   await restart(volume, mutate);
   await volume.pass(latestMs);
@@ -164,7 +175,8 @@ async function restart(volume: TestVolume, mutate: History["mutate"]): Promise<v
   volume.start = start;
 }
 
-function addFaults(volume: TestVolume, chance: number, random: Random): void {
+/** Has requests fail, get lost, or arrive late. */
+export function addFaults(volume: TestVolume, chance: number, random: Random): void {
   volume.faults.add({ chance, action: { kind: "fail" } });
   volume.faults.add({ chance: chance / 2, action: { kind: "fail", error: unreachable() } });
   volume.faults.add({
@@ -194,7 +206,7 @@ async function quiesce(volume: TestVolume): Promise<void> {
 }
 
 /** One step of the world around the local operations. */
-async function disturb(
+export async function disturb(
   volume: TestVolume,
   random: Random,
   faultChance: number,
@@ -236,6 +248,43 @@ class Moments {
   }
 }
 
+/** What files have been, so that no record may ever give a file's name to another one's content. */
+class Past {
+  readonly #volume: TestVolume;
+  readonly #files = new Map<object, { contents: Set<string>; names: Set<string> }>();
+
+  constructor(volume: TestVolume) {
+    this.#volume = volume;
+  }
+
+  add(model: ReadonlyMap<string, { readonly data: Buffer } | "directory">): void {
+    for (const [path, file] of model) {
+      if (file === "directory") continue;
+      const known = this.#files.get(file) ?? { contents: new Set(), names: new Set() };
+      this.#files.set(file, known);
+      known.names.add(path);
+      known.contents.add(hash("sha1", file.data));
+    }
+  }
+
+  check(when: string): void {
+    const { bucket } = this.#volume;
+    for (const { primary, names } of records(this.#volume)) {
+      const content = bucket.bytes(primary);
+      if (content === undefined || content.length === 0) continue;
+      const isOne = [...this.#files.values()].some(
+        (file) =>
+          file.contents.has(hash("sha1", content)) &&
+          [primary, ...names].every((name) => file.names.has(name)),
+      );
+      assert.ok(
+        isOne,
+        `${when} ${[primary, ...names]} were never names of one file with this content`,
+      );
+    }
+  }
+}
+
 /** Local changes alone: the bucket must end as a plain model does, and lost+found empty. */
 export async function runAlone({ seed, steps, mutate }: History): Promise<void> {
   const random = seeded(seed);
@@ -262,6 +311,8 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
   addFaults(volume, faultChance, random);
   const moments = new Moments(volume);
   moments.add(Buffer.alloc(0));
+  const past = new Past(volume);
+  past.add(model);
   for (const what of model.values()) if (what !== "directory") moments.add(what.data);
   const fileAt = (path: string): { data: Buffer } | undefined => {
     const found = model.get(path);
@@ -345,8 +396,10 @@ export async function runAlone({ seed, steps, mutate }: History): Promise<void> 
         assert.ok(seen?.equals(old), `step ${step}: ${path} reads wrong`);
       }
     }
+    past.add(model);
     await disturb(volume, random, faultChance, mutate);
     moments.check(`after step ${step}`);
+    past.check(`after step ${step}`);
   }
   await settle(volume, mutate);
   moments.check("at the end");

@@ -39,6 +39,14 @@ const inExtents =
   ({ state }) =>
     replace(state.extents, method, make);
 
+const inLinks =
+  <K extends keyof VolumeState["links"]>(
+    method: K,
+    make: (original: VolumeState["links"][K]) => VolumeState["links"][K],
+  ): Break =>
+  ({ state }) =>
+    replace(state.links, method, make);
+
 /** Engines with one mistake each, by what they do wrong; the simulator has to find every one. */
 export const mutants: Readonly<Record<string, Break>> = {
   "sends a PUT without its condition": inStore(
@@ -97,6 +105,7 @@ export const mutants: Readonly<Record<string, Break>> = {
     "segments",
     (segments) => (inode, start, end) => segments(inode, start, end),
   ),
+  "does not notice that a file has got or lost a name": inLinks("touch", () => () => {}),
   "lets go of dirty bytes when it drops clean ones": inExtents(
     "truncate",
     (truncate) => (inode, size) => truncate(inode, Math.max(0, size - 1)),

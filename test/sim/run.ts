@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { runAlone, runTogether } from "./histories.ts";
 import { mutants } from "./mutants.ts";
+import { runNodes } from "./nodes.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +20,7 @@ if (values.mutant !== undefined && mutate === undefined) {
   throw new Error(`No such mutant; there are:\n${Object.keys(mutants).join("\n")}`);
 }
 for (let seed = first; seed < first + runs; seed++) {
-  for (const run of [runAlone, runTogether]) {
+  for (const run of [runAlone, runTogether, runNodes]) {
     try {
       await run({ seed, steps, ...(mutate === undefined ? {} : { mutate }) });
     } catch (error) {
@@ -29,4 +30,4 @@ for (let seed = first; seed < first + runs; seed++) {
     }
   }
 }
-process.stdout.write(`${runs * 2} histories of ${steps} steps from seed ${first}: all is well\n`);
+process.stdout.write(`${runs * 3} histories of ${steps} steps from seed ${first}: all is well\n`);

@@ -68,6 +68,22 @@ describe("what survives", () => {
     assert.deepEqual(await d.names(), ["o"]);
   });
 
+  it("settles each name of a file with several by itself", async () => {
+    const silly = [1, 2].map((digit) => `.nfs${String(digit).repeat(24)}`) as [string, string];
+    const file = await d.create("a");
+    for (const name of ["b", "c"]) await d.link("a", name);
+    await d.create("new");
+    await d.rename("a", silly[0]);
+    await d.rename("b", silly[1]);
+    await d.rename("new", "b");
+    assert.equal((await d.attributes(file)).linkCount, 3);
+    await volume.restart("boot 2");
+    assert.deepEqual(await d.names(), ["a", "b", "c"]);
+    assert.equal(await d.at("a"), file);
+    assert.equal(await d.at("c"), file);
+    assert.equal((await d.attributes(file)).linkCount, 2);
+  });
+
   it("falls back to the object where an edit was not committed", async () => {
     volume.bucket.putRemote("o", Buffer.from("the object's bytes"));
     const file = await d.at("o");

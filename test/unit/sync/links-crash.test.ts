@@ -12,6 +12,42 @@ const failpoints = [
   "sync.deleted",
 ];
 
+describe("the record of a file with several names", () => {
+  it("that cannot be read is left alone, and keeps nothing else from being seen", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    const [key = ""] = volume.bucket.keys().filter((each) => each.startsWith(".s3files/"));
+    for (const text of ["", "{", '{"format":2}', '{"format":1,"primary":"../x","names":[]}']) {
+      volume.bucket.putObject(key, text);
+      await using other = await freshNode(volume);
+      assert.deepEqual(await other.refresh(), ["a"], text);
+      await other.hardLink("a", "c");
+      await other.flush();
+      await other.remove("c");
+      await other.flush();
+      assert.equal(volume.bucket.text(key), text);
+    }
+  });
+
+  it("counts as pending until it is written, and says why it is not", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.flush();
+    await volume.hardLink("a", "b");
+    assert.equal(volume.engine.status().pendingFiles, 1);
+    const denied = volume.faults.add({ key: /links/, operation: "put", action: { kind: "fail" } });
+    const { pendingFiles, errors } = await volume.engine.flush();
+    assert.equal(pendingFiles, 1);
+    assert.match(errors[0]?.key ?? "", /^\.s3files\/links\//);
+    denied.remove();
+    await volume.flush();
+    assert.equal(volume.engine.status().pendingFiles, 0);
+    assert.deepEqual(volume.engine.status().problems, []);
+  });
+});
+
 describe("a crash with a file of several names", () => {
   const histories: readonly {
     readonly what: string;
@@ -103,4 +139,46 @@ describe("a crash with a file of several names", () => {
       }
     });
   }
+
+  it("when another file takes the first name gives it none of the others, at any point", async () => {
+    for (const [what, change] of [
+      ["replaced", (volume: TestVolume) => volume.rename("new", "a")],
+      [
+        "removed",
+        async (volume: TestVolume) => {
+          await volume.remove("b");
+          await volume.rename("new", "a");
+        },
+      ],
+    ] as const) {
+      for (const failpoint of failpoints) {
+        for (const nth of [1, 2, 3]) {
+          await using volume = await new TestVolume().start();
+          await volume.write("a", "content");
+          await volume.hardLink("a", "b");
+          await volume.flush();
+          await volume.write("new", "other");
+          await change(volume);
+          volume.killAt(failpoint, nth);
+          await volume.engine.flush();
+          const when = `${what}, at ${failpoint} ${nth}`;
+          {
+            await using copy = await freshNode(volume);
+            const shown = await copy.list();
+            assert.ok(shown.includes("a"), when);
+            if (shown.includes("b")) assert.equal(await copy.text("b"), "content", when);
+            else assert.equal(what, "removed", when);
+          }
+          await volume.restart();
+          await volume.flush();
+          await volume.flush();
+          assert.equal(await volume.text("a"), "other", when);
+          assert.deepEqual(records(volume), [], when);
+          const bytes = volume.bucket.text("b");
+          assert.equal(bytes, what === "replaced" ? "content" : undefined, when);
+          assert.equal(volume.bucket.text("a"), "other", when);
+        }
+      }
+    }
+  });
 });

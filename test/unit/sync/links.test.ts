@@ -166,6 +166,20 @@ describe("a file with several names", () => {
     assert.deepEqual(records(volume), [{ primary: "c", names: ["d"] }]);
   });
 
+  it("is in S3 with all its names when fsync has returned, where fsync waits for S3", async () => {
+    await using volume = await new TestVolume({ waitsForS3: true }).start();
+    await volume.write("a", "content");
+    await volume.commit("a");
+    await volume.hardLink("a", "b");
+    assert.deepEqual(records(volume), []);
+    await volume.commit("b");
+    assert.deepEqual(records(volume), [{ primary: "a", names: ["b"] }]);
+    await volume.remove("a");
+    await volume.commit("b");
+    assert.equal(volume.bucket.text("b"), "content");
+    assert.deepEqual(records(volume), []);
+  });
+
   it("may be a symlink or a fifo", async () => {
     await using volume = await new TestVolume().start();
     await volume.link("l", "target");
