@@ -126,6 +126,18 @@ describe("supervisors in pods: pid namespaces that end as a whole", function () 
     assert.ok((await fixture.ask(pin)) > 0);
   });
 
+  it("is replaced again and again, also by a pod with the number of an earlier one's namespace", async () => {
+    const { pin } = await fixture.start();
+    for (let times = 0; times < 3; times += 1) {
+      const before = fixture.supervisor;
+      const inPod = lockOwnerIn(fixture.run.runDir);
+      await fixture.startPod("--take-over");
+      process.kill(inPod, "SIGTERM");
+      await once(before, "exit");
+      assert.ok((await fixture.ask(pin)) > 0);
+    }
+  });
+
   it("takes everything back when its successor dies, during the hand-over or after it", async () => {
     const { pin } = await fixture.start();
     const first = fixture.supervisor;
