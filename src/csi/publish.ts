@@ -16,6 +16,8 @@ import { isPending, VolumeServerError } from "./volume-servers.ts";
 
 /** Below the time of a call: the unmount has to follow. */
 const mostFlushMs = 60_000;
+/** A server that does not answer is waited for so much longer than the export that it was asked for. */
+const answerMs = 2_000;
 
 const without = (record: StageRecord, targetPath: string): StageRecord => ({
   ...record,
@@ -170,7 +172,7 @@ async function dropGroups(
 
 /**
  * Takes the volume away from the target path and removes the empty directory. The last target of a volume is
- * first exported, for at most `unpublishFlushTimeout`; S3 being away delays a pod's end no longer than that.
+ * first exported, for at most `unpublishFlushTimeout`; S3 being away, or a server that hangs, delays a pod's end no longer.
  * @throws {CsiError} INVALID_ARGUMENT; FAILED_PRECONDITION when something of others is mounted there; INTERNAL.
  */
 export async function unpublishVolume(
@@ -197,7 +199,8 @@ export async function unpublishVolume(
     if (targets.every((path) => path === targetPath)) {
       try {
         const waitMs = Math.min(record.unpublishFlushTimeoutMs, mostFlushMs);
-        const pending = await servers.flush(id, waitMs, signal);
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(waitMs + answerMs)]);
+        const pending = await servers.flush(id, waitMs, limit);
         if (pending !== undefined && isPending(pending)) {
           log.warn("Unpublished with changes pending", { ...pending });
           tellPending(record, targetPath, pending, dependencies);

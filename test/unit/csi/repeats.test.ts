@@ -72,6 +72,19 @@ describe("Repeated and failing calls", () => {
     assert.equal((await world.journal.read(volume.volumeId))?.publications.length, 1);
   });
 
+  it("Unpublish gives up on a server that hangs when the time for its export is over", async () => {
+    const { volumeId } = await running();
+    const record = await world.journal.read(volumeId);
+    assert.ok(record !== undefined);
+    await world.journal.write({ ...record, unpublishFlushTimeoutMs: 0 });
+    world.servers.flush = (_id, _waitMs, signal?: AbortSignal) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      });
+    await client.unpublish(volumeId, targetPath);
+    assert.ok(!world.mounter.table.some((entry) => entry.mountPoint === targetPath));
+  });
+
   it("Unstage lets go of a volume whose server never answers when unstageFlushTimeout is over", async () => {
     const volume = await running();
     await client.unpublish(volume.volumeId, targetPath);
