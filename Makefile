@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/build/bin:$(PATH)
 
 PACKAGES_NATIVE := gcc libc6-dev
 PACKAGES_DEMO := $(PACKAGES_NATIVE) user-mode-linux nfs-common iproute2 kmod e2fsprogs
-PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync tini
+PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync tini attr make vim-tiny python3-venv postgresql
 PACKAGES_REFERENCE := $(PACKAGES_TEST) nfs-kernel-server
 PACKAGES_CLUSTER := $(PACKAGES_TEST) etcd-server containerd crun containernetworking-plugins busybox-static tini zstd openssl
 PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
@@ -19,7 +19,7 @@ PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
 MODULES := node_modules/.package-lock.json
 TYPES := src/csi/gen/csi.ts
 LAUNCHER := build/bin/s3files-launcher
-NATIVE := $(LAUNCHER) build/bin/fs-probe build/bin/xstate-shim.so
+NATIVE := $(LAUNCHER) build/bin/fs-probe build/bin/random-io build/bin/xstate-shim.so
 SOURCES = $(shell find src -name '*.ts')
 CFLAGS := -O2 -Wall -Wextra -Werror
 # CommonJS packages in an ES module ask for Node's own modules by `require`.
@@ -151,6 +151,11 @@ build/bin/fs-probe: $(wildcard test/support/fs-probe*.c)
 	@echo "gcc: building $@"
 	@mkdir -p $(@D)
 	@gcc $(CFLAGS) -static -o $@ $^
+
+build/bin/random-io: test/support/random-io.c
+	@echo "gcc: building $@"
+	@mkdir -p $(@D)
+	@gcc $(CFLAGS) -static -o $@ $<
 
 build/bin/bench-load: bench/load.c
 	@echo "gcc: building $@"
