@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 const prefix = "s3files-guest";
@@ -30,6 +30,20 @@ export function leftovers(folders: readonly string[]): string[] {
       .filter(ownerIsDead)
       .map((name) => join(folder, name)),
   );
+}
+
+/** Processes of guests whose run is over. */
+export function orphans(): number[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const [name] =
+        new RegExp(`${prefix}-\\d+-`).exec(readFileSync(`/proc/${pid}/cmdline`, "latin1")) ?? [];
+      return name !== undefined && ownerIsDead(name) ? [Number(pid)] : [];
+    } catch {
+      return []; // It has ended meanwhile.
+    }
+  });
 }
 
 /**
