@@ -279,8 +279,7 @@ export class Conflicts {
       }
       const directory = lostAndFound(state, options.volumeId, context.now());
       const parent = parentOf(context, inode);
-      const found = state.inodes.get(directory);
-      if (parent === undefined || found === undefined) return;
+      if (parent === undefined) return;
       if (row.links > 1 && seen !== undefined) {
         state.journal.unbury(key);
         replaceFile(context, row, key, seen);
@@ -291,6 +290,9 @@ export class Conflicts {
         if (by !== undefined) this.#place(parent.directory, parent.name, by);
         state.inodes.put(parent.directory);
       }
+      // Only now: the file may have been there already, or one of its names.
+      const found = state.inodes.get(directory);
+      if (found === undefined) throw new Error(`Lost+found, inode ${directory}, is gone`);
       row.links = 1;
       const name = lostName(inode, parent.name);
       addName(state, found, name, row, context.now());

@@ -136,7 +136,7 @@ export class LinkRecords {
     const answer = await store.get(key, range, { signal });
     if (answer.kind !== "read") return false;
     const text = Buffer.from(answer.data).toString();
-    const record = parseLinkRecord(state.prefix, id, text);
+    const record = parseLinkRecord(state, id, text);
     if (record === undefined) this.#skip(id, etag, undefined);
     else await this.#take(id, record, etag);
     return true;
