@@ -31,6 +31,20 @@ describe("the record of a file with several names", () => {
     }
   });
 
+  it("of which a request had no answer is remembered for as long as that may arrive", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.flush();
+    await volume.hardLink("a", "b");
+    volume.faults.add({ key: /links/, operation: "put", times: 1, action: { kind: "lose" } });
+    await volume.engine.flush();
+    await volume.flush();
+    const day = 24 * 3_600_000;
+    const nowMs = Number(volume.clock.nowNs() / 1_000_000n);
+    assert.equal(volume.state.links.inDoubt(nowMs - day), 1);
+    assert.equal(volume.state.links.inDoubt(nowMs + 1), 0);
+  });
+
   it("counts as pending until it is written, and says why it is not", async () => {
     await using volume = await new TestVolume().start();
     await volume.write("a", "content");
