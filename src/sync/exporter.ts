@@ -303,6 +303,8 @@ export class Exporter {
         return "again";
       case "deleted":
       case "foreign":
+        // Another node may have moved the object of a file with several names, and the file with it.
+        if (seen === undefined) await this.#context.recheckLinks(attempt.inode);
         await this.#conflicts.resolve(attempt.inode, attempt.key, seen);
         return "again";
     }

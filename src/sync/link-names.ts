@@ -1,5 +1,5 @@
 import type { NamedEntry } from "../cache/entries.ts";
-import type { InodeRow } from "../cache/inodes.ts";
+import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import { type LinkName, type LinkRow, noInode } from "../cache/links.ts";
 import { settlePrimary } from "../cache/primary-name.ts";
 import { rootInode } from "../cache/volume-state.ts";
@@ -161,8 +161,9 @@ export function takeName(context: SyncContext, directory: InodeRow, name: FileNa
 }
 
 /**
- * Another node has moved the object of a clean file to another of its names, or to a new one: that is its primary name
- * from now on, the old one is one of the others. False when something else has the path here.
+ * Another node has moved the object of a file to another of its names, or to a new one: that is its primary name
+ * from now on, the old one is one of the others. What was changed here is then a change of the object there, if that has
+ * the bytes that it was made of. False when it has not, or something else has the path here.
  */
 export function repoint(
   context: SyncContext,
@@ -172,7 +173,12 @@ export function repoint(
 ): boolean {
   const { entries, inodes, links } = context.state;
   const row = inodes.get(link.inode);
-  if (row === undefined || row.links === 0 || !context.isClean(row)) return false;
+  if (row === undefined || row.links === 0) return false;
+  const { info } = seen;
+  const isSameData = row.remote?.etag === info.etag && row.remote.sizeBytes === info.sizeBytes;
+  const isClean = context.isClean(row);
+  const isLocal = (row.dirty & dirtyBits.local) !== 0;
+  if (!isClean && (!isSameData || isLocal || context.hasLiveAttempt(row.id))) return false;
   const directory = directoryOf(context, key, true);
   if (directory === undefined) return false;
   const { name } = place(context, key);
@@ -200,11 +206,9 @@ export function repoint(
     if (each.isPrimary) links.putName({ ...each, isPrimary: false, isShown: true });
   }
   links.putName({ id: link.id, key, isPrimary: true, isShown: true });
-  const { info } = seen;
-  const isSameData = row.remote?.etag === info.etag && row.remote.sizeBytes === info.sizeBytes;
   if (isSameData) row.remote = remoteObject(key, info);
   else adoptVersion(context, row, key, info);
-  applyAttributes(context, row, seen, { ownership: false, times: false });
+  if (isClean) applyAttributes(context, row, seen, { ownership: false, times: false });
   row.change += 1;
   inodes.put(row);
   recount(context, row.id);

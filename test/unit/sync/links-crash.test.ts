@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freshNode, isOneFile, records } from "./link-support.ts";
+import { freshNode, isOneFile, objects, records } from "./link-support.ts";
 import { TestVolume } from "./test-volume.ts";
 
 const failpoints = [
@@ -59,6 +59,34 @@ describe("the record of a file with several names", () => {
     await volume.flush();
     assert.equal(volume.engine.status().pendingFiles, 0);
     assert.deepEqual(volume.engine.status().problems, []);
+  });
+});
+
+describe("a file with several names that two nodes change", () => {
+  it("keeps an edit under the names that it has when another node took its first one", async () => {
+    for (const names of [["b"], ["b", "c"]]) {
+      for (const isListed of [false, true]) {
+        await using volume = await new TestVolume().start();
+        await volume.write("a", "content");
+        for (const name of names) await volume.hardLink("a", name);
+        await volume.flush();
+        await using other = await freshNode(volume);
+        await other.refresh();
+        await other.remove("a");
+        await other.flush();
+        await volume.patch("b", 0, "EDIT");
+        if (isListed) await volume.refresh();
+        for (let round = 0; round < 2; round++) {
+          await volume.flush();
+          for (const node of [volume, other]) await node.refresh();
+        }
+        for (const node of [volume, other]) {
+          await isOneFile(node, names, "EDITent", `${names} ${isListed}`);
+          assert.deepEqual(await node.list(), names);
+        }
+        assert.deepEqual(objects(volume), ["b"]);
+      }
+    }
   });
 });
 
