@@ -63,6 +63,22 @@ describe("the record of a file with several names", () => {
 });
 
 describe("a file with several names that two nodes change", () => {
+  it("is moved to its new first name also when it has become a symlink meanwhile", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    await volume.rename("a", "z");
+    const metadata = { "file-permissions": "0120777" };
+    volume.bucket.putObject("a", "target", { metadata });
+    await volume.flush();
+    await volume.refresh();
+    await volume.flush();
+    assert.deepEqual(objects(volume), ["z"]);
+    assert.deepEqual(records(volume), [{ primary: "z", names: ["b"] }]);
+    for (const name of ["b", "z"]) assert.equal(await volume.readLink(name), "target");
+  });
+
   it("keeps an edit under the names that it has when another node took its first one", async () => {
     for (const names of [["b"], ["b", "c"]]) {
       for (const isListed of [false, true]) {
