@@ -205,7 +205,7 @@ export class Conflicts {
     });
   }
 
-  /** A file with other names goes on under those; S3's object has the path. */
+  /** A file with other names goes on under those; S3's object, if there is one, has the path. */
   #keepOthers(
     row: InodeRow,
     parent: { readonly directory: InodeRow; readonly name: FileName },
@@ -213,11 +213,11 @@ export class Conflicts {
   ): boolean {
     const { state } = this.#context;
     if (row.links <= 1 || state.entries.ofInode(row.id).length <= 1) return false;
+    // What has come to an earlier name takes none away that nothing has the path of.
+    if (by === undefined) return true;
     takeName(this.#context, parent.directory, parent.name);
-    if (by !== undefined) {
-      this.#place(parent.directory, parent.name, by);
-      state.inodes.put(parent.directory);
-    }
+    this.#place(parent.directory, parent.name, by);
+    state.inodes.put(parent.directory);
     return true;
   }
 

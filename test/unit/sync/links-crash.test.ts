@@ -63,6 +63,47 @@ describe("the record of a file with several names", () => {
 });
 
 describe("a file with several names that two nodes change", () => {
+  it("keeps the name that it was given and edited under, whatever has come to the old one", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    await volume.rename("a", "z");
+    await volume.patch("z", 0, "EDIT");
+    volume.bucket.putObject("a", "theirs");
+    for (let round = 0; round < 2; round++) {
+      await volume.flush();
+      await volume.refresh();
+    }
+    await isOneFile(volume, ["b", "z"], "EDITent");
+    assert.equal(await volume.text("a"), "theirs");
+    assert.deepEqual(records(volume), [{ primary: "z", names: ["b"] }]);
+    assert.deepEqual(await volume.lost(), []);
+  });
+
+  it("keeps that name also when bytes of it went with the old object", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    await using other = await freshNode(volume);
+    await other.list();
+    await other.rename("a", "z");
+    await other.patch("z", 0, "EDIT");
+    volume.bucket.putObject("a", "theirs");
+    await other.engine.flush();
+    await other.refresh();
+    assert.deepEqual(await other.list(), ["a", "b", "z"]);
+    assert.equal((await other.attributes("z")).inode, (await other.attributes("b")).inode);
+    assert.equal(await other.text("a"), "theirs");
+    // Whoever writes the bytes that are lost has the file again.
+    await other.patch("b", 0, "EDITED!");
+    await other.flush();
+    await isOneFile(other, ["b", "z"], "EDITED!");
+    assert.equal(volume.bucket.text("a"), "theirs");
+    assert.equal(volume.bucket.text("z"), "EDITED!");
+  });
+
   it("is moved to its new first name also when it has become a symlink meanwhile", async () => {
     await using volume = await new TestVolume().start();
     await volume.write("a", "content");
