@@ -1,3 +1,4 @@
+import { markDirty } from "../cache/dirty.ts";
 import type { NamedEntry } from "../cache/entries.ts";
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import { type LinkName, type LinkRow, noInode } from "../cache/links.ts";
@@ -9,6 +10,7 @@ import { bind, recount } from "./link-binding.ts";
 import { remoteObject } from "./object-version.ts";
 import {
   addDirectory,
+  addObject,
   adoptVersion,
   applyAttributes,
   changeDirectory,
@@ -134,6 +136,37 @@ export function showName(context: SyncContext, { id, key }: LinkName): boolean {
   links.putName({ ...name, isShown: true });
   recount(context, row.id);
   return true;
+}
+
+/**
+ * Another node has given names to a file whose only one was replaced here, and whose object is still under that: it goes on
+ * under those, to which the object is to be moved. False when none of them can be shown here.
+ */
+export function goOn(
+  context: SyncContext,
+  link: LinkRow,
+  key: ObjectKey,
+  seen: SeenObject,
+): boolean {
+  const { entries, inodes, links } = context.state;
+  for (const name of links.names(link.id)) {
+    const directory = name.isPrimary ? undefined : directoryOf(context, name.key, true);
+    const last = place(context, name.key).name;
+    if (directory === undefined || entries.get(directory.id, last) !== undefined) continue;
+    const inode = addObject(context, directory, last, key, seen.info);
+    inodes.put(directory);
+    const row = inodes.get(inode);
+    if (row === undefined) throw new Error(`Inode ${inode} is gone`);
+    applyAttributes(context, row, seen, { ownership: false, times: false });
+    markDirty(row, dirtyBits.name, context.nowMs());
+    inodes.put(row);
+    links.putName({ ...name, isShown: true });
+    links.touch(inode, context.nowMs());
+    for (const other of links.names(link.id)) showName(context, other);
+    context.changed();
+    return true;
+  }
+  return false;
 }
 
 /** Takes a name that is not shown off a record: S3 still tells it, and the entries say from now on that it is none. */

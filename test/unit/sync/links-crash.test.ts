@@ -63,6 +63,29 @@ describe("the record of a file with several names", () => {
 });
 
 describe("a file with several names that two nodes change", () => {
+  it("keeps its content under a name that another node gave it before the first was replaced", async () => {
+    for (const replace of ["create", "rename"]) {
+      await using volume = await new TestVolume().start();
+      await volume.write("a", "content");
+      await volume.flush();
+      await using other = await freshNode(volume);
+      await other.hardLink("a", "b");
+      await other.hardLink("a", "c");
+      await other.flush();
+      await volume.clock.advance(6000);
+      await volume.remove("a");
+      await volume.write(replace === "create" ? "a" : "t", "new file");
+      if (replace === "rename") await volume.rename("t", "a");
+      await volume.flush();
+      for (const node of [volume, other]) {
+        await node.refresh();
+        assert.equal(await node.text("a"), "new file");
+        await isOneFile(node, ["b", "c"], "content", replace);
+      }
+      assert.deepEqual(objects(volume), ["a", "b"]);
+    }
+  });
+
   it("keeps the name that it was given and edited under, whatever has come to the old one", async () => {
     await using volume = await new TestVolume().start();
     await volume.write("a", "content");
