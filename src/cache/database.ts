@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, fdatasync, fstatSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { FsError } from "../vfs/error.ts";
-import { applicationId, formatVersion, schema } from "./schema.ts";
+import { applicationId, formatVersion, schema, upgrades } from "./schema.ts";
 
 /** Why the state folder of a volume cannot be used; the message names the folder. */
 export class CacheError extends Error {
@@ -103,8 +103,9 @@ export class VolumeDatabase {
       throw new CacheError("foreign", `${this.#path} is not a volume database`);
     }
     this.#db.exec("BEGIN IMMEDIATE");
-    if (version === 0) {
-      this.#db.exec(schema);
+    if (version < formatVersion) {
+      if (version === 0) this.#db.exec(schema);
+      else for (const step of upgrades.slice(version - 1)) this.#db.exec(step);
       this.#db.exec(`PRAGMA application_id=${applicationId}; PRAGMA user_version=${formatVersion}`);
     }
     this.#db.exec("COMMIT");

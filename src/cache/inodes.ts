@@ -191,11 +191,12 @@ export class InodeTable {
     });
   }
 
-  /** The row, a copy. */
+  /** Whether there is such an inode. */
   has(id: InodeNumber): boolean {
     return this.#row(id) !== undefined;
   }
 
+  /** The row, a copy. */
   get(id: InodeNumber): InodeRow | undefined {
     const row = this.#row(id);
     return row === undefined ? undefined : { ...row };

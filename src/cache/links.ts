@@ -150,6 +150,14 @@ export class LinkTable {
     return { count: Number(row?.["n"]), oldestMs: Number(row?.["oldest"]) };
   }
 
+  /** Of how many a request without an answer has been sent since `sinceMs`, and may still arrive. */
+  inDoubt(sinceMs: number): number {
+    if (!this.isUsed) return 0;
+    return Number(
+      this.#db.get("SELECT count(*) AS n FROM link WHERE doubt_ms > ?", sinceMs)?.["n"],
+    );
+  }
+
   /** What the record says. */
   names(id: string): LinkName[] {
     return this.#db.all("SELECT * FROM link_name WHERE id = ? ORDER BY key", id).map(toName);

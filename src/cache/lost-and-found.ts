@@ -4,6 +4,7 @@ import { markDirty } from "./dirty.ts";
 import { dirtyBits, type InodeRow } from "./inodes.ts";
 import { addName } from "./names.ts";
 import { newInode } from "./new-inode.ts";
+import { markMoved } from "./subtree.ts";
 import { lostAndFoundName, rootInode, type VolumeState } from "./volume-state.ts";
 
 /**
@@ -30,6 +31,18 @@ export function lostAndFound(state: VolumeState, volumeId: string, now: Timespec
   state.inodes.put(row);
   addName(state, root, name, row, now);
   return row.id;
+}
+
+/**
+ * Has what lost+found has kept on this node exported, where the volume exports it by now: a volume's parameters may
+ * change while its folder stays. Inside a transaction.
+ */
+export function exportKept(state: VolumeState, volumeId: string, nowMs: number): void {
+  if (!state.exportsLostAndFound) return;
+  const entry = state.entries.get(rootInode, fileName(Buffer.from(lostAndFoundName(volumeId))));
+  const row = entry && state.inodes.get(entry.inode);
+  if (row === undefined || (row.dirty & dirtyBits.local) === 0) return;
+  markMoved(state, row.id, { fromLocal: true, toLocal: false, nowMs });
 }
 
 /** How a local version came to be in lost+found. */

@@ -3,9 +3,23 @@ export const applicationId = 0x53334631;
 
 /**
  * Version of everything below the volume's state folder. A newer one is refused; an older one is upgraded
- * by the steps from it to this one, in one transaction (there are none yet).
+ * by the steps from it to this one, in one transaction. A release that knows a format less must not touch it: it would
+ * take a file's further name for the only one.
  */
-export const formatVersion = 1;
+export const formatVersion = 2;
+
+const linkTables = `CREATE TABLE link (
+  id TEXT PRIMARY KEY, inode INTEGER NOT NULL, etag TEXT, dirty_since_ms INTEGER NOT NULL, doubt_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX link_inode ON link (inode);
+CREATE INDEX link_idle ON link (id) WHERE etag IS NULL;
+CREATE INDEX link_dirty ON link (dirty_since_ms) WHERE dirty_since_ms > 0;
+CREATE TABLE link_name (
+  id TEXT NOT NULL, key TEXT NOT NULL, is_primary INTEGER NOT NULL, is_shown INTEGER NOT NULL,
+  PRIMARY KEY (id, key)
+) WITHOUT ROWID;
+CREATE INDEX link_name_key ON link_name (key);
+`;
 
 /**
  * Tables of the volume database. Times are seconds and nanoseconds, `_ms` columns milliseconds since the
@@ -52,18 +66,7 @@ CREATE TABLE entry (
 ) WITHOUT ROWID;
 CREATE INDEX entry_cookie ON entry (dir, cookie, inode);
 CREATE INDEX entry_inode ON entry (inode, link);
-CREATE TABLE link (
-  id TEXT PRIMARY KEY, inode INTEGER NOT NULL, etag TEXT, dirty_since_ms INTEGER NOT NULL, doubt_ms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX link_inode ON link (inode);
-CREATE INDEX link_idle ON link (id) WHERE etag IS NULL;
-CREATE INDEX link_dirty ON link (dirty_since_ms) WHERE dirty_since_ms > 0;
-CREATE TABLE link_name (
-  id TEXT NOT NULL, key TEXT NOT NULL, is_primary INTEGER NOT NULL, is_shown INTEGER NOT NULL,
-  PRIMARY KEY (id, key)
-) WITHOUT ROWID;
-CREATE INDEX link_name_key ON link_name (key);
-CREATE TABLE extent (
+${linkTables}CREATE TABLE extent (
   inode INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
   gen INTEGER NOT NULL, kind INTEGER NOT NULL, first_epoch INTEGER NOT NULL, last_epoch INTEGER NOT NULL,
   PRIMARY KEY (inode, start)
@@ -91,3 +94,9 @@ CREATE INDEX attempt_inode ON attempt (inode);
 CREATE INDEX attempt_key ON attempt (key);
 CREATE TABLE state (kind TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 `;
+
+/** The steps to the format after each: that of format 1 is the first. */
+export const upgrades: readonly string[] = [
+  "ALTER TABLE entry ADD COLUMN link INTEGER NOT NULL DEFAULT 0; " +
+    `DROP INDEX entry_inode; CREATE INDEX entry_inode ON entry (inode, link); ${linkTables}`,
+];

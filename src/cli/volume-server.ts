@@ -325,7 +325,7 @@ export class VolumeServer {
   }
 
   #leftover(): Leftover {
-    const { entries, journal } = this.#state;
+    const { entries, journal, links } = this.#state;
     const name = lostAndFoundName(this.#spec.volumeId) as FileName;
     // What is exported is not left on this node.
     const lost = this.#state.exportsLostAndFound ? undefined : entries.get(rootInode, name)?.inode;
@@ -333,7 +333,9 @@ export class VolumeServer {
     return {
       ...this.#pending(),
       lostAndFound: lost === undefined ? 0 : entries.page(lost, 0, 1_000).length,
-      unresolved: journal.all().filter(({ createdMs }) => createdMs > sinceMs).length,
+      unresolved:
+        journal.all().filter(({ createdMs }) => createdMs > sinceMs).length +
+        links.inDoubt(sinceMs),
     };
   }
 }

@@ -205,7 +205,7 @@ export class Conflicts {
     });
   }
 
-  /** A file with other names goes on under those; S3's object has the path. */
+  /** A file with other names goes on under those; S3's object, if there is one, has the path. */
   #keepOthers(
     row: InodeRow,
     parent: { readonly directory: InodeRow; readonly name: FileName },
@@ -213,11 +213,11 @@ export class Conflicts {
   ): boolean {
     const { state } = this.#context;
     if (row.links <= 1 || state.entries.ofInode(row.id).length <= 1) return false;
+    // What has come to an earlier name takes none away that nothing has the path of.
+    if (by === undefined) return true;
     takeName(this.#context, parent.directory, parent.name);
-    if (by !== undefined) {
-      this.#place(parent.directory, parent.name, by);
-      state.inodes.put(parent.directory);
-    }
+    this.#place(parent.directory, parent.name, by);
+    state.inodes.put(parent.directory);
     return true;
   }
 
@@ -279,8 +279,7 @@ export class Conflicts {
       }
       const directory = lostAndFound(state, options.volumeId, context.now());
       const parent = parentOf(context, inode);
-      const found = state.inodes.get(directory);
-      if (parent === undefined || found === undefined) return;
+      if (parent === undefined) return;
       if (row.links > 1 && seen !== undefined) {
         state.journal.unbury(key);
         replaceFile(context, row, key, seen);
@@ -291,6 +290,9 @@ export class Conflicts {
         if (by !== undefined) this.#place(parent.directory, parent.name, by);
         state.inodes.put(parent.directory);
       }
+      // Only now: the file may have been there already, or one of its names.
+      const found = state.inodes.get(directory);
+      if (found === undefined) throw new Error(`Lost+found, inode ${directory}, is gone`);
       row.links = 1;
       const name = lostName(inode, parent.name);
       addName(state, found, name, row, context.now());

@@ -1,5 +1,6 @@
 import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import type { Attempt } from "../cache/journal.ts";
+import { noInode } from "../cache/links.ts";
 import {
   type ObjectHeaders,
   type ObjectKey,
@@ -14,6 +15,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Bases } from "./bases.ts";
 import type { Conflicts } from "./conflicts.ts";
 import { isUnsent } from "./fs-error.ts";
+import { goOn } from "./link-names.ts";
 import { linkHeader } from "./link-record.ts";
 import type { LinkRecords } from "./link-records.ts";
 import { headersOf, remoteObject } from "./object-version.ts";
@@ -70,12 +72,31 @@ export class Exporter {
       if (key === undefined) return undefined;
       await this.#bases.clear(key, inode, (other) => this.export(other, chain));
       // A record that still says that the object is another file's would give its names this one's content.
-      await this.#links.isFree(key, inode, chain);
+      if (!(await this.#links.isFree(key, inode, chain)) && (await this.#goOn(key))) continue;
       using _ = await this.#context.locks.acquire(inode);
       const result = await this.#round(inode, key);
       if (result !== "again") return result;
     }
     throw new FsError("DELAY", `The export of inode ${inode} was overtaken ${maxRounds} times`);
+  }
+
+  /** Whether the object that is to be replaced has turned out to be that of a file with names which another node gave it. */
+  async #goOn(key: ObjectKey): Promise<boolean> {
+    const { state } = this.#context;
+    const { links, journal } = state;
+    const find = () =>
+      links
+        .namesAt(key)
+        .flatMap(({ id, isPrimary }) => (isPrimary ? (links.get(id) ?? []) : []))
+        .find((link) => link.inode === noInode);
+    if (journal.tombstone(key) === undefined || find() === undefined) return false;
+    const seen = await this.#revalidator.look(key);
+    return this.#context.transaction(() => {
+      const link = find();
+      if (link === undefined || seen === undefined) return false;
+      if (journal.tombstone(key)?.etag !== seen.info.etag) return false;
+      return goOn(this.#context, link, key, seen);
+    });
   }
 
   /** The key that the inode is to be exported to; undefined when it is clean or has no place at S3. */
@@ -303,6 +324,8 @@ export class Exporter {
         return "again";
       case "deleted":
       case "foreign":
+        // Another node may have moved the object of a file with several names, and the file with it.
+        if (seen === undefined) await this.#context.recheckLinks(attempt.inode);
         await this.#conflicts.resolve(attempt.inode, attempt.key, seen);
         return "again";
     }

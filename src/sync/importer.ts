@@ -264,8 +264,11 @@ export class Importer {
         !context.touched.isAfter(listed.prefix, listed.sequence)
       ) {
         const { marker } = listed;
-        if (marker === undefined) row.remote = undefined;
-        else if (row.remote === undefined || !isSameVersion(row.remote, marker)) {
+        if (marker === undefined) {
+          // A late listing may lack what is there: a HEAD tells when the directory is used next.
+          if (context.abilities().listAfterWrite === "honoured") row.remote = undefined;
+          else if (row.remote !== undefined) row.exact = false;
+        } else if (row.remote === undefined || !isSameVersion(row.remote, marker)) {
           row.remote = remoteObject(marker.key, marker);
           row.headers = undefined;
           row.exact = false;

@@ -1,5 +1,6 @@
+import { markDirty } from "../cache/dirty.ts";
 import type { NamedEntry } from "../cache/entries.ts";
-import type { InodeRow } from "../cache/inodes.ts";
+import { dirtyBits, type InodeRow } from "../cache/inodes.ts";
 import { type LinkName, type LinkRow, noInode } from "../cache/links.ts";
 import { settlePrimary } from "../cache/primary-name.ts";
 import { rootInode } from "../cache/volume-state.ts";
@@ -9,6 +10,7 @@ import { bind, recount } from "./link-binding.ts";
 import { remoteObject } from "./object-version.ts";
 import {
   addDirectory,
+  addObject,
   adoptVersion,
   applyAttributes,
   changeDirectory,
@@ -136,6 +138,37 @@ export function showName(context: SyncContext, { id, key }: LinkName): boolean {
   return true;
 }
 
+/**
+ * Another node has given names to a file whose only one was replaced here, and whose object is still under that: it goes on
+ * under those, to which the object is to be moved. False when none of them can be shown here.
+ */
+export function goOn(
+  context: SyncContext,
+  link: LinkRow,
+  key: ObjectKey,
+  seen: SeenObject,
+): boolean {
+  const { entries, inodes, links } = context.state;
+  for (const name of links.names(link.id)) {
+    const directory = name.isPrimary ? undefined : directoryOf(context, name.key, true);
+    const last = place(context, name.key).name;
+    if (directory === undefined || entries.get(directory.id, last) !== undefined) continue;
+    const inode = addObject(context, directory, last, key, seen.info);
+    inodes.put(directory);
+    const row = inodes.get(inode);
+    if (row === undefined) throw new Error(`Inode ${inode} is gone`);
+    applyAttributes(context, row, seen, { ownership: false, times: false });
+    markDirty(row, dirtyBits.name, context.nowMs());
+    inodes.put(row);
+    links.putName({ ...name, isShown: true });
+    links.touch(inode, context.nowMs());
+    for (const other of links.names(link.id)) showName(context, other);
+    context.changed();
+    return true;
+  }
+  return false;
+}
+
 /** Takes a name that is not shown off a record: S3 still tells it, and the entries say from now on that it is none. */
 export function dropName(context: SyncContext, name: LinkName): void {
   const { links } = context.state;
@@ -161,8 +194,9 @@ export function takeName(context: SyncContext, directory: InodeRow, name: FileNa
 }
 
 /**
- * Another node has moved the object of a clean file to another of its names, or to a new one: that is its primary name
- * from now on, the old one is one of the others. False when something else has the path here.
+ * Another node has moved the object of a file to another of its names, or to a new one: that is its primary name
+ * from now on, the old one is one of the others. What was changed here is then a change of the object there, if that has
+ * the bytes that it was made of. False when it has not, or something else has the path here.
  */
 export function repoint(
   context: SyncContext,
@@ -172,7 +206,12 @@ export function repoint(
 ): boolean {
   const { entries, inodes, links } = context.state;
   const row = inodes.get(link.inode);
-  if (row === undefined || row.links === 0 || !context.isClean(row)) return false;
+  if (row === undefined || row.links === 0) return false;
+  const { info } = seen;
+  const isSameData = row.remote?.etag === info.etag && row.remote.sizeBytes === info.sizeBytes;
+  const isClean = context.isClean(row);
+  const isLocal = (row.dirty & dirtyBits.local) !== 0;
+  if (!isClean && (!isSameData || isLocal || context.hasLiveAttempt(row.id))) return false;
   const directory = directoryOf(context, key, true);
   if (directory === undefined) return false;
   const { name } = place(context, key);
@@ -200,11 +239,9 @@ export function repoint(
     if (each.isPrimary) links.putName({ ...each, isPrimary: false, isShown: true });
   }
   links.putName({ id: link.id, key, isPrimary: true, isShown: true });
-  const { info } = seen;
-  const isSameData = row.remote?.etag === info.etag && row.remote.sizeBytes === info.sizeBytes;
   if (isSameData) row.remote = remoteObject(key, info);
   else adoptVersion(context, row, key, info);
-  applyAttributes(context, row, seen, { ownership: false, times: false });
+  if (isClean) applyAttributes(context, row, seen, { ownership: false, times: false });
   row.change += 1;
   inodes.put(row);
   recount(context, row.id);

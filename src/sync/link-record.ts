@@ -1,5 +1,6 @@
-import { isLocalName, reservedName } from "../cache/volume-state.ts";
+import { reservedName, type VolumeState } from "../cache/volume-state.ts";
 import { type ObjectKey, objectKey } from "../s3/object-store.ts";
+import type { FileName } from "../vfs/name.ts";
 
 /** Name, without `x-amz-meta-`, of the user metadata that says which file with several names an object belongs to. */
 export const linkHeader = "s3files-link";
@@ -43,22 +44,29 @@ export function formatLinkRecord(prefix: string, record: LinkRecord, revision: n
   return `${JSON.stringify(text)}\n`;
 }
 
+/** A volume's prefix, and which names it keeps on the node. */
+export type RecordPlace = Pick<VolumeState, "prefix" | "isLocal">;
+
 /** A path below the prefix as a key; undefined for what no name in this volume can be. */
-function keyOf(prefix: string, path: unknown): ObjectKey | undefined {
+function keyOf(volume: RecordPlace, path: unknown): ObjectKey | undefined {
   if (typeof path !== "string" || !path.isWellFormed()) return undefined;
-  const key = prefix + path;
+  const key = volume.prefix + path;
   if (Buffer.byteLength(key) > 1024) return undefined;
   const isName = (part: string, depth: number): boolean =>
     !["", ".", ".."].includes(part) &&
     !part.includes("\0") &&
     Buffer.byteLength(part) <= 255 &&
     !(depth === 0 && part === reservedName) &&
-    !isLocalName(part as Parameters<typeof isLocalName>[0], depth === 0);
+    !volume.isLocal(part as FileName, depth === 0);
   return path.split("/").every(isName) ? objectKey(key) : undefined;
 }
 
 /** Reads what {@link formatLinkRecord} wrote; undefined for what is no record that this release can read. */
-export function parseLinkRecord(prefix: string, id: string, text: string): LinkRecord | undefined {
+export function parseLinkRecord(
+  volume: RecordPlace,
+  id: string,
+  text: string,
+): LinkRecord | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -68,14 +76,14 @@ export function parseLinkRecord(prefix: string, id: string, text: string): LinkR
   }
   if (typeof value !== "object" || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const primary = keyOf(prefix, fields["primary"]);
+  const primary = keyOf(volume, fields["primary"]);
   const { names, writer } = fields as { readonly names?: unknown; readonly writer?: unknown };
   if (fields["format"] !== format || primary === undefined || !Array.isArray(names)) {
     return undefined;
   }
   const keys = new Set<ObjectKey>();
   for (const path of names) {
-    const key = keyOf(prefix, path);
+    const key = keyOf(volume, path);
     if (key !== undefined && key !== primary) keys.add(key);
   }
   return {

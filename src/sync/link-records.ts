@@ -9,11 +9,12 @@ import {
   formatLinkRecord,
   idOfLinkKey,
   type LinkRecord,
+  linkHeader,
   linkRecordKey,
   linkRecordsPrefix,
   parseLinkRecord,
 } from "./link-record.ts";
-import { takeRecord } from "./link-taking.ts";
+import { type MovedObject, takeRecord } from "./link-taking.ts";
 import type { SeenObject } from "./remote-change.ts";
 import { Semaphore } from "./semaphore.ts";
 import type { SyncContext } from "./sync-context.ts";
@@ -136,7 +137,7 @@ export class LinkRecords {
     const answer = await store.get(key, range, { signal });
     if (answer.kind !== "read") return false;
     const text = Buffer.from(answer.data).toString();
-    const record = parseLinkRecord(state.prefix, id, text);
+    const record = parseLinkRecord(state, id, text);
     if (record === undefined) this.#skip(id, etag, undefined);
     else await this.#take(id, record, etag);
     return true;
@@ -171,13 +172,26 @@ export class LinkRecords {
     const context = this.#context;
     const { links } = context.state;
     const base = links.names(id).find(({ isPrimary }) => isPrimary)?.key;
-    let seen: SeenObject | undefined;
+    let moved: MovedObject | undefined;
     const row = context.state.inodes.get(links.get(id)?.inode ?? noInode);
-    if (record !== undefined && row !== undefined && base !== record.primary) {
+    if (row !== undefined && record === undefined) {
+      moved = await this.#findMoved(id, base);
+    } else if (row !== undefined && record !== undefined && base !== record.primary) {
       await this.#parts.reach(record.primary);
-      seen = await this.#parts.look(record.primary);
+      const seen = await this.#parts.look(record.primary);
+      if (seen !== undefined) moved = { key: record.primary, seen };
     }
-    context.transaction(() => takeRecord(context, id, record, { etag, seen }));
+    context.transaction(() => takeRecord(context, id, record, { etag, moved }));
+  }
+
+  /** Where the object of a file has gone of which no record tells any more: to the only name that is left. */
+  async #findMoved(id: string, base: ObjectKey | undefined): Promise<MovedObject | undefined> {
+    if (base === undefined || (await this.#parts.look(base)) !== undefined) return undefined;
+    for (const { key, isPrimary } of this.#context.state.links.names(id)) {
+      const seen = isPrimary ? undefined : await this.#parts.look(key);
+      if (seen?.info.metadata[linkHeader] === id) return { key, seen };
+    }
+    return undefined;
   }
 
   /** How many records are to be written, and since when the oldest (0: none). */

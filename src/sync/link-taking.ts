@@ -1,21 +1,27 @@
 import { type LinkName, type LinkRow, noInode } from "../cache/links.ts";
-import type { ETag } from "../s3/object-store.ts";
+import type { ETag, ObjectKey } from "../s3/object-store.ts";
 import { bind, recount } from "./link-binding.ts";
 import { directoryOf, entryAt, repoint, showName, takeName } from "./link-names.ts";
 import type { LinkRecord } from "./link-record.ts";
 import type { SeenObject } from "./remote-change.ts";
 import type { SyncContext } from "./sync-context.ts";
 
+/** The object of a file, under another of its names than it was. */
+export interface MovedObject {
+  readonly key: ObjectKey;
+  readonly seen: SeenObject;
+}
+
 /**
  * Takes over what a record says now; undefined: there is none any more. What another node has added or removed since
- * the last look is added or removed here; what was changed here stays, and is written. `seen`: the object under the
+ * the last look is added or removed here; what was changed here stays, and is written. `moved`: the object under the
  * primary name, where that is another one than before. Inside a transaction.
  */
 export function takeRecord(
   context: SyncContext,
   id: string,
   record: LinkRecord | undefined,
-  now: { readonly etag: ETag | undefined; readonly seen: SeenObject | undefined },
+  now: { readonly etag: ETag | undefined; readonly moved: MovedObject | undefined },
 ): void {
   const { state } = context;
   const { links } = state;
@@ -53,7 +59,7 @@ export function takeRecord(
     context.changed();
     return;
   }
-  takeChanges(context, link, record, { base, seen: now.seen });
+  takeChanges(context, link, record, { base, moved: now.moved });
 }
 
 /** The file is gone here. A record that somebody else has changed since is theirs; ours is deleted. */
@@ -111,7 +117,7 @@ function takeChanges(
   context: SyncContext,
   link: LinkRow,
   record: LinkRecord | undefined,
-  { base, seen }: { readonly base: readonly LinkName[]; readonly seen: SeenObject | undefined },
+  { base, moved }: { readonly base: readonly LinkName[]; readonly moved: MovedObject | undefined },
 ): void {
   const { links } = context.state;
   const { id } = link;
@@ -119,9 +125,9 @@ function takeChanges(
   links.put({ ...link, dirtySinceMs: link.dirtySinceMs || context.nowMs() });
   context.changed();
   let isMoved = before !== record?.primary;
-  if (record !== undefined && isMoved && seen !== undefined) {
+  if (isMoved && moved !== undefined) {
     // Otherwise ours stays the primary name, and the export of the file finds out what became of its object.
-    isMoved = !repoint(context, links.get(id) ?? link, record.primary, seen);
+    isMoved = !repoint(context, links.get(id) ?? link, moved.key, moved.seen);
   }
   const said = new Set<string>(record === undefined ? [] : [record.primary, ...record.names]);
   for (const name of links.names(id)) {

@@ -263,7 +263,7 @@ export class Revalidator {
     const parent = parentOf(context, row.id);
     if (parent === undefined) return;
     if (by !== undefined && row.links > 1) {
-      replaceFile(context, row, by.key, by.seen);
+      this.#markMoved(replaceFile(context, row, by.key, by.seen), by.key);
       context.state.inodes.put({ ...row, links: 0, remote: undefined, dirty: 0 });
       context.unlinked(row.id);
       return;
@@ -274,15 +274,20 @@ export class Revalidator {
       const made = context.state.inodes.get(inode);
       if (made !== undefined) {
         applyAttributes(context, made, by.seen, { ownership: false, times: false });
-        // Under the name that the old one was renamed to, the object is still to be moved there.
-        if (context.keyOf(made) !== by.key) {
-          markDirty(made, dirtyBits.name, context.nowMs());
-          context.changed();
-        }
-        context.state.inodes.put(made);
+        this.#markMoved(made, by.key);
       }
     }
     context.state.inodes.put(parent.directory);
     if (row.remote !== undefined) context.touched.touch(row.remote.key);
+  }
+
+  /** Under the name that the old file was renamed to, the object of the new one is still to be moved there. Puts the row. */
+  #markMoved(made: InodeRow, key: ObjectKey): void {
+    const context = this.#context;
+    if (context.keyOf(made) !== key) {
+      markDirty(made, dirtyBits.name, context.nowMs());
+      context.changed();
+    }
+    context.state.inodes.put(made);
   }
 }

@@ -1,3 +1,4 @@
+import { exportKept } from "../cache/lost-and-found.ts";
 import type { InodeNumber } from "../vfs/attributes.ts";
 import { Archives } from "./archives.ts";
 import { Attempts } from "./attempts.ts";
@@ -95,7 +96,10 @@ export class SyncEngine implements Synchroniser {
    * called after the file system has repaired the state of an earlier boot.
    */
   async start(): Promise<void> {
-    await recoverJournal(this.#context);
+    const context = this.#context;
+    await recoverJournal(context);
+    const { state, options } = context;
+    context.transaction(() => exportKept(state, options.volumeId, context.nowMs()));
     this.#scheduler.start();
   }
 

@@ -137,6 +137,34 @@ describe("the volume's database", () => {
     assert.throws(() => new VolumeDatabase(text, "b"));
   });
 
+  it("upgrades what a release without hard links has left", async () => {
+    await db.close();
+    const shape = (): unknown[] => {
+      const raw = new DatabaseSync(path);
+      const found = [
+        raw.prepare("SELECT name, tbl_name FROM sqlite_schema ORDER BY name").all(),
+        raw.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info('entry')").all(),
+      ];
+      raw.close();
+      return found;
+    };
+    const made = shape();
+    const raw = new DatabaseSync(path);
+    raw.exec(
+      "DROP TABLE link; DROP TABLE link_name; DROP INDEX entry_inode; ALTER TABLE entry DROP COLUMN link; " +
+        "CREATE INDEX entry_inode ON entry (inode); INSERT INTO entry VALUES (1, 'a', 3, 2); PRAGMA user_version=1",
+    );
+    raw.close();
+    for (let start = 0; start < 2; start++) {
+      db = new VolumeDatabase(path, "boot 1");
+      assert.equal(db.get("SELECT link FROM entry WHERE name = 'a'")?.["link"], 0);
+      assert.deepEqual(db.all("SELECT * FROM link"), []);
+      await db.close();
+    }
+    assert.deepEqual(shape(), made);
+    db = new VolumeDatabase(path, "boot 1");
+  });
+
   it("keeps ids and secret for ever, and the write verifier for one boot", async () => {
     db.transaction(() => db.adoptBoot());
     const { volumeUuid, secret, writeVerifier } = db;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Gap, parseGaps } from "../../../src/dev-s3/gaps.ts";
 import { allHonoured, noneProved, type StoreAbilities } from "../../../src/probe/abilities.ts";
+import { fileName } from "../../../src/vfs/name.ts";
 import { pattern, sizes, TestVolume } from "./test-volume.ts";
 
 async function volumeWith(gaps: readonly Gap[], lacking: Partial<StoreAbilities>) {
@@ -114,6 +115,24 @@ describe("on a store that lacks an ability, the engine", () => {
     assert.deepEqual(await volume.refresh(), ["a", "d"]);
     volume.bucket.deleteObject("a");
     assert.deepEqual(await volume.refresh(), ["d"]);
+  });
+
+  it("asks for a directory's object before it believes a late listing that there is none", async () => {
+    await using volume = await volumeWith([], { listAfterWrite: "ignored" });
+    const { root } = volume.files;
+    const late = fileName(Buffer.from("late"));
+    await volume.makeDirectory("late");
+    await volume.flush();
+    const lists = volume.bucket.list.bind(volume.bucket);
+    volume.bucket.list = async (query, options) => {
+      const page = await lists(query, options);
+      return query.prefix === "" ? page : { ...page, objects: [] };
+    };
+    await volume.refresh("late");
+    await volume.call((call) => volume.files.remove(call, root, late));
+    await volume.flush();
+    assert.deepEqual(volume.bucket.keys(), []);
+    assert.deepEqual(await volume.refresh(), []);
   });
 
   it("relies on nothing before the store was probed", async () => {

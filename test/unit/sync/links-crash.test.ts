@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freshNode, isOneFile, records } from "./link-support.ts";
+import { freshNode, isOneFile, objects, records } from "./link-support.ts";
 import { TestVolume } from "./test-volume.ts";
 
 const failpoints = [
@@ -31,6 +31,20 @@ describe("the record of a file with several names", () => {
     }
   });
 
+  it("of which a request had no answer is remembered for as long as that may arrive", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.flush();
+    await volume.hardLink("a", "b");
+    volume.faults.add({ key: /links/, operation: "put", times: 1, action: { kind: "lose" } });
+    await volume.engine.flush();
+    await volume.flush();
+    const day = 24 * 3_600_000;
+    const nowMs = Number(volume.clock.nowNs() / 1_000_000n);
+    assert.equal(volume.state.links.inDoubt(nowMs - day), 1);
+    assert.equal(volume.state.links.inDoubt(nowMs + 1), 0);
+  });
+
   it("counts as pending until it is written, and says why it is not", async () => {
     await using volume = await new TestVolume().start();
     await volume.write("a", "content");
@@ -45,6 +59,114 @@ describe("the record of a file with several names", () => {
     await volume.flush();
     assert.equal(volume.engine.status().pendingFiles, 0);
     assert.deepEqual(volume.engine.status().problems, []);
+  });
+});
+
+describe("a file with several names that two nodes change", () => {
+  it("keeps its content under a name that another node gave it before the first was replaced", async () => {
+    for (const replace of ["create", "rename"]) {
+      await using volume = await new TestVolume().start();
+      await volume.write("a", "content");
+      await volume.flush();
+      await using other = await freshNode(volume);
+      await other.hardLink("a", "b");
+      await other.hardLink("a", "c");
+      await other.flush();
+      await volume.clock.advance(6000);
+      await volume.remove("a");
+      await volume.write(replace === "create" ? "a" : "t", "new file");
+      if (replace === "rename") await volume.rename("t", "a");
+      await volume.flush();
+      for (const node of [volume, other]) {
+        await node.refresh();
+        assert.equal(await node.text("a"), "new file");
+        await isOneFile(node, ["b", "c"], "content", replace);
+      }
+      assert.deepEqual(objects(volume), ["a", "b"]);
+    }
+  });
+
+  it("keeps the name that it was given and edited under, whatever has come to the old one", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    await volume.rename("a", "z");
+    await volume.patch("z", 0, "EDIT");
+    volume.bucket.putObject("a", "theirs");
+    for (let round = 0; round < 2; round++) {
+      await volume.flush();
+      await volume.refresh();
+    }
+    await isOneFile(volume, ["b", "z"], "EDITent");
+    assert.equal(await volume.text("a"), "theirs");
+    assert.deepEqual(records(volume), [{ primary: "z", names: ["b"] }]);
+    assert.deepEqual(await volume.lost(), []);
+  });
+
+  it("keeps that name also when bytes of it went with the old object", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    await using other = await freshNode(volume);
+    await other.list();
+    await other.rename("a", "z");
+    await other.patch("z", 0, "EDIT");
+    volume.bucket.putObject("a", "theirs");
+    await other.engine.flush();
+    await other.refresh();
+    assert.deepEqual(await other.list(), ["a", "b", "z"]);
+    assert.equal((await other.attributes("z")).inode, (await other.attributes("b")).inode);
+    assert.equal(await other.text("a"), "theirs");
+    // Whoever writes the bytes that are lost has the file again.
+    await other.patch("b", 0, "EDITED!");
+    await other.flush();
+    await isOneFile(other, ["b", "z"], "EDITED!");
+    assert.equal(volume.bucket.text("a"), "theirs");
+    assert.equal(volume.bucket.text("z"), "EDITED!");
+  });
+
+  it("is moved to its new first name also when it has become a symlink meanwhile", async () => {
+    await using volume = await new TestVolume().start();
+    await volume.write("a", "content");
+    await volume.hardLink("a", "b");
+    await volume.flush();
+    await volume.rename("a", "z");
+    const metadata = { "file-permissions": "0120777" };
+    volume.bucket.putObject("a", "target", { metadata });
+    await volume.flush();
+    await volume.refresh();
+    await volume.flush();
+    assert.deepEqual(objects(volume), ["z"]);
+    assert.deepEqual(records(volume), [{ primary: "z", names: ["b"] }]);
+    for (const name of ["b", "z"]) assert.equal(await volume.readLink(name), "target");
+  });
+
+  it("keeps an edit under the names that it has when another node took its first one", async () => {
+    for (const names of [["b"], ["b", "c"]]) {
+      for (const isListed of [false, true]) {
+        await using volume = await new TestVolume().start();
+        await volume.write("a", "content");
+        for (const name of names) await volume.hardLink("a", name);
+        await volume.flush();
+        await using other = await freshNode(volume);
+        await other.refresh();
+        await other.remove("a");
+        await other.flush();
+        await volume.patch("b", 0, "EDIT");
+        if (isListed) await volume.refresh();
+        for (let round = 0; round < 2; round++) {
+          await volume.flush();
+          for (const node of [volume, other]) await node.refresh();
+        }
+        for (const node of [volume, other]) {
+          await isOneFile(node, names, "EDITent", `${names} ${isListed}`);
+          assert.deepEqual(await node.list(), names);
+        }
+        assert.deepEqual(objects(volume), ["b"]);
+      }
+    }
   });
 });
 

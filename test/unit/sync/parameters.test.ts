@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { lostFiles } from "../../../src/cache/lost-and-found.ts";
 import { FsError } from "../../../src/vfs/error.ts";
+import { isOneFile } from "./link-support.ts";
 import { TestVolume } from "./test-volume.ts";
 
 const code = async (run: () => Promise<unknown>): Promise<string> => {
@@ -154,6 +155,55 @@ describe("lost+found", () => {
     await exported.rename(`${lostDirectory}/${name}`, "back");
     await exported.flush();
     assert.equal(bucket.text("back"), "ours");
+  });
+
+  it("goes to the bucket also with what was in it before the parameter was changed", async () => {
+    await using volume = await new TestVolume().start();
+    await conflict(volume);
+    await volume.flush();
+    await volume.restart({ exportsLostAndFound: true });
+    assert.ok(volume.engine.status().pendingFiles > 0);
+    await volume.flush();
+    const lost = volume.bucket.keys().filter((key) => key.startsWith(`${volume.lostDirectory}/`));
+    assert.deepEqual(lost.map((key) => volume.bucket.text(key)).sort(), ["", "ours", "ours too"]);
+    await volume.restart();
+    assert.equal(volume.engine.status().pendingFiles, 0);
+  });
+
+  it("gives each version a place of its own when S3 has won there too", async () => {
+    await using volume = await new TestVolume({ exportsLostAndFound: true }).start();
+    await conflict(volume);
+    await volume.flush();
+    const directory = await volume.inode(volume.lostDirectory);
+    const name = (await volume.lost()).find((one) => one.endsWith("_a")) ?? "";
+    await volume.write(`${volume.lostDirectory}/${name}`, "edited again");
+    volume.bucket.putObject(`${volume.lostDirectory}/${name}`, "theirs again");
+    await volume.flush();
+    const entries = volume.state.entries.page(directory, 0, 10);
+    assert.equal(entries.length, 3);
+    assert.equal(new Set(entries.map(({ cookie }) => cookie)).size, 3);
+    assert.equal(await volume.text(`${volume.lostDirectory}/${name}`), "theirs again");
+  });
+
+  it("may have names of files that have others elsewhere, and a new node knows them", async () => {
+    await using volume = await new TestVolume({ exportsLostAndFound: true }).start();
+    await conflict(volume);
+    await volume.flush();
+    const { lostDirectory } = volume;
+    const name = (await volume.lost()).find((one) => one.endsWith("_a")) ?? "";
+    await volume.hardLink(`${lostDirectory}/${name}`, "out");
+    await volume.hardLink("a", `${lostDirectory}/in`);
+    await volume.flush();
+    await using other = await new TestVolume({
+      ...{ store: volume.bucket, exportsLostAndFound: true },
+    }).start();
+    await isOneFile(other, ["out", `${lostDirectory}/${name}`], "ours");
+    await isOneFile(other, [`${lostDirectory}/in`, "a"], "theirs");
+    // Whoever adds a name takes none away.
+    await other.hardLink("a", "b");
+    await other.flush();
+    await volume.refresh();
+    await isOneFile(volume, ["a", "b", `${lostDirectory}/in`], "theirs");
   });
 });
 

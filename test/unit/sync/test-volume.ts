@@ -56,7 +56,7 @@ export class TestVolume implements AsyncDisposable {
   readonly #log: Log;
   readonly #abilities: StoreAbilities | undefined;
   readonly #initiator: string | undefined;
-  readonly #exportsLostAndFound: boolean;
+  #exportsLostAndFound: boolean;
   state: VolumeState;
   engine: SyncEngine;
   files: DiskFileSystem;
@@ -219,8 +219,11 @@ export class TestVolume implements AsyncDisposable {
   }
 
   /** Ends this process, as a kill does once a failpoint was hit, and starts the next; the bucket's faults are gone. */
-  async restart(options: { readonly reboot?: boolean } = {}): Promise<void> {
+  async restart(
+    options: { readonly reboot?: boolean; readonly exportsLostAndFound?: boolean } = {},
+  ): Promise<void> {
     await this.#close();
+    this.#exportsLostAndFound = options.exportsLostAndFound ?? this.#exportsLostAndFound;
     this.faults.clear();
     this.#kill = undefined;
     this.isDead = false;
