@@ -264,7 +264,7 @@ function keysCheck(
     if (hidden === 0) return { name, status: "ok", detail: `none in ${of}` };
     return {
       ...{ name, status: "warning", detail: `${hidden} in ${of}, such as ${examples}` },
-      fix: "`s3files unmappable` lists them; unmappableKeys=escape shows most of them under another name",
+      fix: "`s3files unmappable` lists them; copy them to keys that can be paths to see them in the mount",
     };
   });
 }

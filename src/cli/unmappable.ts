@@ -14,8 +14,8 @@ export const unmappableCommand: Command = {
     "max-keys": { value: "N", help: "keys to look at; default: all" },
   },
   notes: `
-Asks the bucket for all its keys, a page of 1,000 at a time. With the parameter unmappableKeys=escape most of them show in the
-mount under another name.
+Asks the bucket for all its keys, a page of 1,000 at a time. The keys that it lists do not show in the mount, and nothing there
+changes or deletes their objects.
 `,
   async run(args, config, signal) {
     const most = Number.MAX_SAFE_INTEGER;
