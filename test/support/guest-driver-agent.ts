@@ -180,7 +180,7 @@ class Agent {
   }
 
   /** Kills the volume's server with SIGKILL as soon as a mutating compound is under way, at the latest after `patienceMs`. */
-  async killServer(volumeId: string, patienceMs = 10_000): Promise<Kill> {
+  async killServer(volumeId: string, patienceMs = 60_000): Promise<Kill> {
     using server = await this.#server(volumeId);
     const { pid } = await server.call("status", {});
     const giveUp = performance.now() + patienceMs;
