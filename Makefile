@@ -11,7 +11,8 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/build/bin:$(PATH)
 
 PACKAGES_NATIVE := gcc libc6-dev
 PACKAGES_DEMO := $(PACKAGES_NATIVE) user-mode-linux nfs-common iproute2 kmod e2fsprogs
-PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync tini attr make vim-tiny python3-venv postgresql
+PACKAGES_TEST := $(PACKAGES_DEMO) git sqlite3 rsync tini
+PACKAGES_SOAK := $(PACKAGES_TEST) attr make vim-tiny python3-venv postgresql
 PACKAGES_REFERENCE := $(PACKAGES_TEST) nfs-kernel-server
 PACKAGES_CLUSTER := $(PACKAGES_TEST) etcd-server containerd crun containernetworking-plugins busybox-static tini zstd openssl
 PACKAGES_BENCH := $(PACKAGES_DEMO) nfs-ganesha nfs-ganesha-vfs
@@ -44,8 +45,10 @@ bench: setup-bench
 
 # The long runs: 20 kills and 20 power cuts, the demo interrupted in each step, a million damaged compounds; figures go to docs/test-report.md.
 soak: setup-test
+	@scripts/install-packages.sh $(PACKAGES_SOAK)
 	@S3FILES_KILLS=20 S3FILES_POWER_CUTS=20 S3FILES_CALLS=100 S3FILES_FUZZ=1000000 S3FILES_INTERRUPTS=13 mocha --forbid-only \
 	  test/protocol/fuzz.test.ts test/e2e/crash.test.ts test/e2e/power-cut.test.ts test/e2e/failpoint.test.ts test/e2e/demo-interrupt.test.ts
+	@S3FILES_FILES_EACH=50 S3FILES_RANDOM_IO=100000 mocha --forbid-only test/e2e/workloads.soak.ts
 	@mocha test/integration/sync-budget.soak.ts test/sim/mutants.soak.ts
 	@node test/sim/run.ts --runs 1000
 
@@ -108,7 +111,7 @@ setup-bench:
 setup-reference:
 	@scripts/preflight.sh npm root
 	@scripts/install-packages.sh $(PACKAGES_REFERENCE)
-	@$(MAKE) -s $(MODULES) $(TYPES) build/bin/fs-probe build/bin/xstate-shim.so
+	@$(MAKE) -s $(MODULES) $(TYPES) build/bin/fs-probe build/bin/random-io build/bin/xstate-shim.so
 
 setup-cluster:
 	@scripts/preflight.sh npm root go

@@ -7,4 +7,5 @@ export const fileSuites = [
   "attributes.guest.ts",
   "locks.guest.ts",
   "programs.guest.ts",
+  "random-io.guest.ts",
 ] as const;

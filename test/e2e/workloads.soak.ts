@@ -4,9 +4,9 @@ import type { ProvisionedVolume } from "../support/csi-client.ts";
 import { GuestDriver } from "../support/guest-driver.ts";
 import { defineGuestSuite } from "../support/guest-tests.ts";
 import { NetworkS3 } from "../support/network-s3.ts";
-import { projectDir } from "../support/uml.ts";
 
 const name = "workloads";
+/** `make soak` takes 100,000 of either seed. */
 const randomOperations = process.env["S3FILES_RANDOM_IO"] ?? "5000";
 const filesEach = process.env["S3FILES_FILES_EACH"] ?? "5";
 /** Between two deaths of the server, so that each program meets some. */
@@ -33,10 +33,10 @@ async function keepKilling(at: GuestDriver, volumeId: string): Promise<number> {
 
 defineGuestSuite({
   title: `real programs, with a server that is killed every ${killEveryMs / 1000} s`,
-  files: ["workloads.guest.ts"],
+  files: ["workloads.guest.ts", "random-io.guest.ts"],
   // The driver and the local runs share a disk: tmpfs of this kernel has no extended attributes.
-  guest: { name, network: "tap", disk: { sizeBytes: 8 * 2 ** 30 } },
-  timeoutMs: 1_800_000,
+  guest: { name, network: "tap", lifetimeSeconds: 10_800, disk: { sizeBytes: 8 * 2 ** 30 } },
+  timeoutMs: 10_800_000,
   async prepare(guest) {
     if (guest.network === undefined) throw new Error("The guest has no network");
     s3 = await NetworkS3.start(guest.network);
@@ -48,7 +48,6 @@ defineGuestSuite({
     return {
       MOUNT: mount,
       LOCAL: "/var/lib/s3files",
-      RANDOM_IO: `${projectDir}/build/bin/random-io`,
       S3FILES_RANDOM_IO: randomOperations,
       S3FILES_FILES_EACH: filesEach,
     };
