@@ -4,7 +4,7 @@ import { markMoved } from "../cache/subtree.ts";
 import type { FileName } from "../vfs/name.ts";
 import type { Context } from "./context.ts";
 import { unlink } from "./remove.ts";
-import { takeSetAside } from "./set-aside.ts";
+import { type SetAside, takeSetAside } from "./set-aside.ts";
 
 /**
  * After the death of all clients, in the transaction of the repair: a file gets the name back that nothing else has
@@ -17,19 +17,24 @@ export function settleSetAside(context: Context): void {
     const child = entry === undefined ? undefined : state.inodes.get(entry.inode);
     const now = state.inodes.get(here.directory);
     if (entry === undefined || child === undefined || now === undefined) continue;
-    const then = before.directory === here.directory ? now : state.inodes.get(before.directory);
+    const then = before?.directory === here.directory ? now : directoryAt(context, before);
     const isFree =
+      before !== undefined &&
       then !== undefined &&
       then.links > 0 &&
       state.entries.get(before.directory, before.name) === undefined;
     log.warn(`A file that was open under another's name is ${isFree ? "back" : "removed"}`, {
-      ...{ inode: child.id, path: before.name, directory: before.directory },
+      ...{ inode: child.id, path: (before ?? here).name, directory: (before ?? here).directory },
     });
     if (isFree) {
       const rows = { now, then, child };
       restore(context, rows, here.name, before.name, entry.isLink);
     } else unlink(context, now, here.name, child, context.now());
   }
+}
+
+function directoryAt({ state }: Context, place: SetAside["before"]): InodeRow | undefined {
+  return place === undefined ? undefined : state.inodes.get(place.directory);
 }
 
 function restore(

@@ -68,6 +68,17 @@ describe("what survives", () => {
     assert.deepEqual(await d.names(), ["o"]);
   });
 
+  it("does not bring back what was open under a name that another file had taken and left again", async () => {
+    const silly = `.nfs${"0".repeat(24)}`;
+    await d.create("o");
+    await d.create("new");
+    await d.rename("o", silly);
+    await d.rename("new", "o");
+    await d.rename("o", "moved");
+    await volume.restart("boot 2");
+    assert.deepEqual(await d.names(), ["moved"]);
+  });
+
   it("settles each name of a file with several by itself", async () => {
     const silly = [1, 2].map((digit) => `.nfs${String(digit).repeat(24)}`) as [string, string];
     const file = await d.create("a");
